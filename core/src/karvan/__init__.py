@@ -1,0 +1,1 @@
+"""Karvan: a plugin-extensible CRM framework."""

@@ -1,0 +1,1 @@
+"""Accounts, contacts, leads, deals and activities: a Karvan plugin."""
