@@ -24,7 +24,7 @@ def dump(declaration: Any) -> dict[str, Any]:
         default = spec.default if spec.default is not MISSING else None
         if spec.default_factory is not MISSING:
             default = spec.default_factory()
-        if spec.default is MISSING and spec.default_factory is MISSING or value != default:
+        if (spec.default is MISSING and spec.default_factory is MISSING) or value != default:
             found[spec.name] = _plain(value)
     return found
 

@@ -25,8 +25,24 @@ from karvan_sdk.text import Text
 EVENTS = ("create", "update", "delete", "restore")
 
 KEYS = frozenset(
-    "schema id name summary icon api requires after before conflicts capabilities objects fields hooks "
-    "categories links".split()
+    [
+        "schema",
+        "id",
+        "name",
+        "summary",
+        "icon",
+        "api",
+        "requires",
+        "after",
+        "before",
+        "conflicts",
+        "capabilities",
+        "objects",
+        "fields",
+        "hooks",
+        "categories",
+        "links",
+    ]
 )
 
 
