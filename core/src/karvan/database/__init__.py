@@ -1,0 +1,6 @@
+"""The database: engines, the kept connection, transactions; the only package that opens connections."""
+
+from karvan.database.connection import Connection, Database, Transaction
+from karvan.database.drivers import Dialect, OnConnect
+
+__all__ = ["Connection", "Database", "Dialect", "OnConnect", "Transaction"]

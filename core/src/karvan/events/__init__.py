@@ -1,0 +1,1 @@
+"""What has happened, kept in the outbox until it is delivered."""

@@ -1,0 +1,1 @@
+"""What exists now: the catalog and all that is made from it."""

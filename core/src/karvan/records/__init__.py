@@ -1,0 +1,1 @@
+"""The one path of change and the one door to rows."""
