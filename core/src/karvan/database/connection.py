@@ -209,6 +209,12 @@ class Database:
                 self._local.depth = 0
         transaction.run_after_commit()
 
+    @contextmanager
+    def exclusive(self) -> Iterator[None]:
+        """Hold off all other writers of a SQLite database while the engine writes (DDL, migrations)."""
+        with self._writer_lock():
+            yield
+
     def close(self) -> None:
         """Close this process's connections."""
         for pid, raw in self._opened:

@@ -1,0 +1,180 @@
+"""The static tables, as Flask-SQLAlchemy models; only Alembic makes them, only the floors above fill them."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from flask import Flask
+from flask_sqlalchemy import SQLAlchemy
+from sqlalchemy import BigInteger, DateTime, Dialect, Engine, Index, Integer, Text, TypeDecorator
+from sqlalchemy.orm import Mapped, mapped_column
+
+
+class Moment(TypeDecorator[datetime]):
+    """An aware datetime: timestamptz on PostgreSQL, the 27-character UTC text on SQLite."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> Any:
+        return dialect.type_descriptor(
+            Text() if dialect.name == "sqlite" else DateTime(timezone=True)
+        )
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> Any:
+        if value is None or dialect.name != "sqlite":
+            return value
+        return value.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
+        return datetime.fromisoformat(value) if isinstance(value, str) else value
+
+
+class WorkspaceSQLAlchemy(SQLAlchemy):
+    """Flask-SQLAlchemy over the workspace's own engine, so that there is one way to the database."""
+
+    def _make_engine(self, bind_key: str | None, options: dict[str, Any], app: Flask) -> Engine:
+        engine: Engine = app.config["KARVAN_ENGINE"]
+        return engine
+
+
+db = WorkspaceSQLAlchemy()
+ID = BigInteger().with_variant(Integer(), "sqlite")
+
+
+class State(db.Model):  # type: ignore[name-defined,misc]  # Flask-SQLAlchemy makes Model at run time
+    """The one version row: every change of the metadata raises it."""
+
+    __tablename__ = "k_state"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    version: Mapped[int] = mapped_column(BigInteger)
+
+
+class DefinitionRow(db.Model):  # type: ignore[name-defined,misc]
+    """A metadata row (see `karvan.metadata.catalog.Definition`)."""
+
+    __tablename__ = "k_definition"
+    uid: Mapped[str] = mapped_column(Text, primary_key=True)
+    kind: Mapped[str] = mapped_column(Text)
+    owner: Mapped[str] = mapped_column(Text)
+    parent: Mapped[str] = mapped_column(Text)
+    name: Mapped[str] = mapped_column(Text)
+    physical: Mapped[str] = mapped_column(Text)
+    shipped: Mapped[str] = mapped_column(Text)
+    override: Mapped[str] = mapped_column(Text)
+    detached: Mapped[bool]
+    position: Mapped[int]
+
+
+class LedgerRow(db.Model):  # type: ignore[name-defined,misc]
+    """One step of a change of the schema: who owns what, who did it, when."""
+
+    __tablename__ = "k_ledger"
+    id: Mapped[int] = mapped_column(ID, primary_key=True, autoincrement=True)
+    at: Mapped[datetime] = mapped_column(Moment)
+    actor_id: Mapped[int | None] = mapped_column(BigInteger)
+    owner: Mapped[str] = mapped_column(Text)
+    action: Mapped[str] = mapped_column(Text)
+    kind: Mapped[str] = mapped_column(Text)
+    physical: Mapped[str] = mapped_column(Text)
+    detail: Mapped[str] = mapped_column(Text)
+    __table_args__ = (Index("ix_k_ledger_physical", "physical"), {"sqlite_autoincrement": True})
+
+
+class PluginRow(db.Model):  # type: ignore[name-defined,misc]
+    """Which plugins are on in this workspace, and the manifest with which they were enabled."""
+
+    __tablename__ = "k_plugin"
+    id: Mapped[str] = mapped_column(Text, primary_key=True)
+    state: Mapped[str] = mapped_column(Text)
+    version: Mapped[str] = mapped_column(Text)
+    manifest: Mapped[str] = mapped_column(Text)
+    changed_at: Mapped[datetime] = mapped_column(Moment)
+    changed_by: Mapped[int | None] = mapped_column(BigInteger)
+
+
+class User(db.Model):  # type: ignore[name-defined,misc]
+    """A person who may sign in. `email` is in lower case."""
+
+    __tablename__ = "k_user"
+    id: Mapped[int] = mapped_column(ID, primary_key=True, autoincrement=True)
+    email: Mapped[str] = mapped_column(Text, unique=True)
+    name: Mapped[str] = mapped_column(Text)
+    password_hash: Mapped[str] = mapped_column(Text)
+    is_admin: Mapped[bool]
+    active: Mapped[bool]
+    language: Mapped[str] = mapped_column(Text)
+    timezone: Mapped[str] = mapped_column(Text)
+    perm_version: Mapped[int]
+    created_at: Mapped[datetime] = mapped_column(Moment)
+    __table_args__ = ({"sqlite_autoincrement": True},)
+
+
+class Token(db.Model):  # type: ignore[name-defined,misc]
+    """An API token; only the hash of its text is kept."""
+
+    __tablename__ = "k_token"
+    hash: Mapped[str] = mapped_column(Text, primary_key=True)
+    user_id: Mapped[int] = mapped_column(BigInteger, index=True)
+    name: Mapped[str] = mapped_column(Text)
+    created_at: Mapped[datetime] = mapped_column(Moment)
+    expires_at: Mapped[datetime | None] = mapped_column(Moment)
+    last_used_at: Mapped[datetime | None] = mapped_column(Moment)
+
+
+class SignIn(db.Model):  # type: ignore[name-defined,misc]
+    """A session of a browser; only the hash of its cookie is kept."""
+
+    __tablename__ = "k_session"
+    hash: Mapped[str] = mapped_column(Text, primary_key=True)
+    user_id: Mapped[int] = mapped_column(BigInteger, index=True)
+    created_at: Mapped[datetime] = mapped_column(Moment)
+    expires_at: Mapped[datetime] = mapped_column(Moment)
+
+
+class HistoryRow(db.Model):  # type: ignore[name-defined,misc]
+    """What happened to a record; `changes` maps field uids to [old, new] in JSON form."""
+
+    __tablename__ = "k_history"
+    id: Mapped[int] = mapped_column(ID, primary_key=True, autoincrement=True)
+    object: Mapped[str] = mapped_column(Text)
+    record_id: Mapped[int] = mapped_column(BigInteger)
+    event: Mapped[str] = mapped_column(Text)
+    at: Mapped[datetime] = mapped_column(Moment)
+    actor_id: Mapped[int | None] = mapped_column(BigInteger)
+    source: Mapped[str] = mapped_column(Text)
+    version: Mapped[int]
+    changes: Mapped[str] = mapped_column(Text)
+    __table_args__ = (
+        Index("ix_k_history_record", "object", "record_id", "id"),
+        {"sqlite_autoincrement": True},
+    )
+
+
+class OutboxRow(db.Model):  # type: ignore[name-defined,misc]
+    """An event that waits to be delivered; written in the transaction of its cause."""
+
+    __tablename__ = "k_outbox"
+    id: Mapped[int] = mapped_column(ID, primary_key=True, autoincrement=True)
+    at: Mapped[datetime] = mapped_column(Moment)
+    event: Mapped[str] = mapped_column(Text)
+    object: Mapped[str] = mapped_column(Text)
+    record_id: Mapped[int] = mapped_column(BigInteger)
+    actor_id: Mapped[int | None] = mapped_column(BigInteger)
+    source: Mapped[str] = mapped_column(Text)
+    payload: Mapped[str] = mapped_column(Text)
+    __table_args__ = ({"sqlite_autoincrement": True},)
+
+
+class IdempotencyRow(db.Model):  # type: ignore[name-defined,misc]
+    """The answer of a call that carried an Idempotency-Key, written with its effect."""
+
+    __tablename__ = "k_idempotency"
+    actor_id: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    key: Mapped[str] = mapped_column(Text, primary_key=True)
+    request_hash: Mapped[str] = mapped_column(Text)
+    status: Mapped[int]
+    body: Mapped[str] = mapped_column(Text)
+    headers: Mapped[str] = mapped_column(Text)
+    created_at: Mapped[datetime] = mapped_column(Moment, index=True)

@@ -1,0 +1,114 @@
+"""From the metadata rows to the catalog in force: read with the version, swapped whole."""
+
+from __future__ import annotations
+
+import threading
+import orjson
+
+from karvan.database import Connection, Database
+from karvan.metadata.catalog import Catalog, Definition, build_catalog
+from karvan_sdk.errors import KarvanError
+
+COLUMNS = (
+    "uid", "kind", "owner", "parent", "name", "physical", "shipped", "override", "detached", "position",
+)  # fmt: skip
+
+
+class NotMade(KarvanError):
+    """The database holds no workspace of this version yet."""
+
+    code = "not_made"
+    template = "This database holds no workspace yet. Run: karvan init --admin YOU@EXAMPLE.COM"
+
+
+def read_definitions(connection: Connection) -> tuple[Definition, ...]:
+    """All metadata rows, detached ones too."""
+    rows = connection.fetchall(f"SELECT {', '.join(COLUMNS)} FROM k_definition ORDER BY position, uid")
+    return tuple(
+        Definition(
+            uid=r[0],
+            kind=r[1],
+            owner=r[2],
+            parent=r[3],
+            name=r[4],
+            physical=r[5],
+            shipped=orjson.loads(r[6]),
+            override=orjson.loads(r[7]),
+            detached=bool(r[8]),
+            position=r[9],
+        )
+        for r in rows
+    )
+
+
+def read_plugins(connection: Connection) -> tuple[str, ...]:
+    """The ids of the enabled plugins."""
+    return tuple(r[0] for r in connection.fetchall("SELECT id FROM k_plugin WHERE state = 'on' ORDER BY id"))
+
+
+def read_version(connection: Connection) -> int:
+    """The version of the metadata now."""
+    row = connection.fetchone("SELECT version FROM k_state WHERE id = 1")
+    if row is None:
+        raise NotMade
+    version: int = row[0]
+    return version
+
+
+def row_values(definition: Definition) -> tuple[object, ...]:
+    """The values of a metadata row, in the order of `COLUMNS`."""
+    return (
+        definition.uid,
+        definition.kind,
+        definition.owner,
+        definition.parent,
+        definition.name,
+        definition.physical,
+        orjson.dumps(dict(definition.shipped)).decode(),
+        orjson.dumps(dict(definition.override)).decode(),
+        definition.detached,
+        definition.position,
+    )
+
+
+class Catalogs:
+    """The catalog of one workspace in this process. Readers take one reference and keep it."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._known: Catalog | None = None
+        self._lock = threading.Lock()
+
+    def known(self) -> Catalog:
+        """The catalog as this process last saw it; the guard of a read proves whether it still holds."""
+        return self._known or self.current()
+
+    def current(self) -> Catalog:
+        """The catalog in force now."""
+        with self._database.read() as connection:
+            return self.at(connection, read_version(connection))
+
+    def at(self, connection: Connection, version: int) -> Catalog:
+        """The catalog of `version`, which the caller has just read on this connection.
+
+        Should the metadata change between the two statements, the newer catalog comes back.
+        """
+        known = self._known
+        if known is not None and known.version == version:
+            return known
+        with self._lock:
+            known = self._known
+            if known is not None and known.version == version:
+                return known
+            made = self._read(connection)
+            if known is None or made.version >= known.version:
+                self._known = made
+            return made
+
+    def _read(self, connection: Connection) -> Catalog:
+        while True:
+            version = read_version(connection)
+            definitions, plugins = read_definitions(connection), read_plugins(connection)
+            if read_version(connection) == version:  # nobody changed them while they were read
+                return build_catalog(version, definitions, plugins)
+
