@@ -12,14 +12,14 @@ from typing import Any, Literal
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
+from karvan_sdk.errors import BadInput, Conflict, NotSignedIn
 
 from karvan.database import Connection, Database
 from karvan.database.drivers import INTEGRITY_ERRORS
 from karvan.metadata.kinds import moment_text
 from karvan.settings import Settings
-from karvan_sdk.errors import BadInput, Conflict, NotSignedIn
 
-TOKEN_PREFIX = "kv_"
+TOKEN_PREFIX = "kv_"  # noqa: S105 - marks a token as ours, is none itself
 CACHE_MAX = 2000
 PASSWORD_MIN = 8
 _HASHER = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
@@ -106,7 +106,10 @@ class Actors:
         return None if row is None else actor_of(row, None)
 
     def sign_in(self, email: str, password: str) -> str:
-        """Check a password and begin a session; gives its cookie. Raises NotSignedIn, the same for all causes."""
+        """Check a password and begin a session; gives its cookie.
+
+        Raises NotSignedIn, the same for all causes.
+        """
         address = email.strip().lower()
         with self._database.read() as connection:
             row = connection.fetchone(
@@ -122,9 +125,7 @@ class Actors:
                 transaction.execute(
                     "UPDATE k_user SET password_hash = ? WHERE id = ?", (_HASHER.hash(password), row[0])
                 )
-            transaction.execute(
-                "DELETE FROM k_session WHERE expires_at < ?", (self._moment(now),)
-            )
+            transaction.execute("DELETE FROM k_session WHERE expires_at < ?", (self._moment(now),))
             transaction.execute(
                 "INSERT INTO k_session (hash, user_id, created_at, expires_at) VALUES (?, ?, ?, ?)",
                 (

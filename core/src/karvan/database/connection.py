@@ -33,6 +33,7 @@ from karvan.database.drivers import (
 )
 
 Row = Sequence[Any]
+IDLE = psycopg.pq.TransactionStatus.IDLE
 
 
 @lru_cache(maxsize=2048)
@@ -245,9 +246,8 @@ class Database:
             if self.dialect == "sqlite":
                 if connection.raw.in_transaction:
                     connection.raw.execute("ROLLBACK")
-            elif not connection.raw.closed:
-                if connection.raw.info.transaction_status != psycopg.pq.TransactionStatus.IDLE:
-                    connection.raw.execute("ROLLBACK")
+            elif not connection.raw.closed and connection.raw.info.transaction_status != IDLE:
+                connection.raw.execute("ROLLBACK")
         except DRIVER_ERRORS:
             # the server is gone: nothing was committed, and the next use opens a new connection
             connection.raw.close()

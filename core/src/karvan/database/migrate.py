@@ -9,9 +9,9 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from karvan_sdk.errors import SchemaRefused
 
 from karvan.database.connection import Database
-from karvan_sdk.errors import SchemaRefused
 
 FOLDER = Path(__file__).parent / "migrations"
 
@@ -25,7 +25,8 @@ def migrate(database: Database, functions: Sequence[str] = ()) -> None:
     with database.exclusive(), database.engine.begin() as connection:
         if database.dialect == "postgresql":
             ctype, encoding = connection.exec_driver_sql(
-                "SELECT datctype, pg_encoding_to_char(encoding) FROM pg_database WHERE datname = current_database()"
+                "SELECT datctype, pg_encoding_to_char(encoding) FROM pg_database"
+                " WHERE datname = current_database()"
             ).one()
             if encoding != "UTF8" or not ctype.lower().replace("-", "").endswith("utf8"):
                 raise SchemaRefused(

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from types import MappingProxyType
 from typing import Any, Literal
 
-from karvan.metadata.kinds import KINDS, Kind
 from karvan_sdk import declarations, names
 from karvan_sdk.errors import UnknownObject
 from karvan_sdk.fields import Field, Relation
 from karvan_sdk.objects import Index, Layout, Object, View
 from karvan_sdk.text import Text
+
+from karvan.metadata.kinds import KINDS, Kind
 
 DefinitionKind = Literal["object", "field", "index", "view", "layout"]
 
@@ -24,8 +26,8 @@ class Definition:
     """One metadata row: what its owner shipped and what an administrator changed about it.
 
     `uid` is deterministic and never changes; `parent` is the uid of the object a field, index, view or
-    layout belongs to, empty for an object; `physical` is the table, column or index name, empty for a view or a layout;
-    `detached` rows keep their table or column but are not in the catalog.
+    layout belongs to, empty for an object; `physical` is the table, column or index name, empty for a
+    view or a layout; `detached` rows keep their table or column but are not in the catalog.
     """
 
     uid: str
@@ -164,6 +166,8 @@ class Catalog:
 
 
 SYSTEM_OWNER = "core"
+GAP = re.compile(r"\{([a-z0-9_]+)\}")
+"""A gap of a name template."""
 
 
 def _system_field(name: str, type_: str, column: str, label: Text, *, read_only: bool = True) -> FieldType:
@@ -188,9 +192,7 @@ SYSTEM_FIELDS: tuple[FieldType, ...] = (
     _system_field(
         "owner", "user", "owner_id", _t("Owner", "Ответственный", "مسئول", "负责人"), read_only=False
     ),
-    _system_field(
-        "created_at", "datetime", "created_at", _t("Created", "Создано", "زمان ایجاد", "创建时间")
-    ),
+    _system_field("created_at", "datetime", "created_at", _t("Created", "Создано", "زمان ایجاد", "创建时间")),
     _system_field(
         "created_by", "user", "created_by", _t("Created by", "Кем создано", "ایجادکننده", "创建人")
     ),
@@ -236,28 +238,35 @@ def build_catalog(version: int, rows: Sequence[Definition], plugins: Sequence[st
 
 def _object(head: Definition, parts: Sequence[Definition]) -> ObjectType:
     fields: dict[str, FieldType] = {f.name: f for f in SYSTEM_FIELDS}
-    renamed: dict[tuple[str, str], str] = {}
     for row in parts:
         if row.kind == "field":
             for made in _fields(head, row):
                 fields[made.name] = made
-            renamed[(row.owner, row.name)] = names.api_field_name(row.owner, head.owner, row.name)
-    body = head.effective
-    declared = declarations.load_object({**body, "name": head.name, "fields": []})
+    speak = _speaker(head, fields)
+    declared = declarations.load_object({**head.effective, "name": head.name, "fields": []})
     views = [declarations.load_view(r.effective) for r in parts if r.kind == "view"]
     layouts = [declarations.load_layout(r.effective) for r in parts if r.kind == "layout"]
     indexes = tuple(
-        IndexType(uid=r.uid, owner=r.owner, physical=r.physical, fields=tuple(r.effective["fields"]))
+        IndexType(
+            uid=r.uid,
+            owner=r.owner,
+            physical=r.physical,
+            fields=tuple(speak(n, r.owner) for n in r.effective["fields"]),
+        )
         for r in parts
         if r.kind == "index"
     )
+    indexes = tuple(i for i in indexes if all(f in fields for f in i.fields))
     api_name = names.api_object_name(head.owner, head.name)
     declaration = replace(
         declared,
         name=api_name,
+        name_field=speak(declared.name_field, head.owner),
+        name_template=GAP.sub(lambda m: f"{{{speak(m[1], head.owner)}}}", declared.name_template),
+        rules=tuple(replace(r, field=speak(r.field, head.owner)) for r in declared.rules),
         fields=tuple(f.declaration for f in fields.values() if not f.system and not f.companion),
-        views=tuple(_without_unknown_view(v, fields) for v in views),
-        layouts=tuple(_without_unknown_layout(x, fields) for x in layouts),
+        views=tuple(_spoken_view(v, fields, speak, head.owner) for v in views),
+        layouts=tuple(_spoken_layout(x, fields, speak, head.owner) for x in layouts),
         indexes=tuple(Index(fields=i.fields) for i in indexes),
     )
     return ObjectType(
@@ -267,8 +276,20 @@ def _object(head: Definition, parts: Sequence[Definition]) -> ObjectType:
         table=head.physical,
         declaration=declaration,
         fields=MappingProxyType(fields),
-        indexes=tuple(i for i in indexes if all(f in fields for f in i.fields)),
+        indexes=indexes,
     )
+
+
+def _speaker(head: Definition, fields: Mapping[str, FieldType]) -> Callable[[str, str], str]:
+    """What turns a name as its owner wrote it into the API name; an API name stays what it is."""
+
+    def speak(name: str, owner: str) -> str:
+        if not name or name in fields:
+            return name
+        api = names.api_field_name(owner, head.owner, name)
+        return api if api in fields else name
+
+    return speak
 
 
 def _fields(head: Definition, row: Definition) -> list[FieldType]:
@@ -299,19 +320,27 @@ def _fields(head: Definition, row: Definition) -> list[FieldType]:
     return [main, code]
 
 
-def _without_unknown_view(view: View, fields: Mapping[str, FieldType]) -> View:
+def _spoken_view(
+    view: View, fields: Mapping[str, FieldType], speak: Callable[[str, str], str], owner: str
+) -> View:
+    columns = (speak(c, owner) for c in view.columns)
+    sort = (("-" if s.startswith("-") else "") + speak(s.removeprefix("-"), owner) for s in view.sort)
     return replace(
         view,
-        columns=tuple(c for c in view.columns if c in fields),
-        sort=tuple(s for s in view.sort if s.lstrip("-") in fields),
+        columns=tuple(c for c in columns if c in fields),
+        sort=tuple(s for s in sort if s.removeprefix("-") in fields),
     )
 
 
-def _without_unknown_layout(layout: Layout, fields: Mapping[str, FieldType]) -> Layout:
+def _spoken_layout(
+    layout: Layout, fields: Mapping[str, FieldType], speak: Callable[[str, str], str], owner: str
+) -> Layout:
     sections = tuple(
-        replace(s, fields=tuple(f for f in s.fields if f in fields)) for s in layout.sections
+        replace(s, fields=tuple(n for n in (speak(f, owner) for f in s.fields) if n in fields))
+        for s in layout.sections
     )
-    return replace(layout, sections=sections, path=layout.path if layout.path in fields else "")
+    path = speak(layout.path, owner)
+    return replace(layout, sections=sections, path=path if path in fields else "")
 
 
 def _relations(objects: Mapping[str, ObjectType]) -> dict[str, dict[str, RelationType]]:
@@ -319,7 +348,7 @@ def _relations(objects: Mapping[str, ObjectType]) -> dict[str, dict[str, Relatio
     for source in objects.values():
         for field_type in source.fields.values():
             target = field_type.declaration.target
-            if target not in objects:
+            if target is None or target not in objects:
                 continue
             shown = field_type.declaration.relation or Relation(name=f"{source.name}_{field_type.name}")
             of_target = found.setdefault(target, {})

@@ -10,9 +10,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from karvan_sdk.errors import FieldError
+
 from karvan.metadata.catalog import FieldType, ObjectType
 from karvan.metadata.kinds import Wrong, python_to_json
-from karvan_sdk.errors import FieldError
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,9 +71,7 @@ class Check:
                     )
         return errors
 
-    def _load(
-        self, values: Mapping[str, Any], *, created: bool
-    ) -> tuple[dict[str, Any], list[FieldError]]:
+    def _load(self, values: Mapping[str, Any], *, created: bool) -> tuple[dict[str, Any], list[FieldError]]:
         loaded: dict[str, Any] = {}
         errors: list[FieldError] = []
         fields = self.fields

@@ -19,7 +19,6 @@ from typing import Any, Literal
 
 import orjson
 import phonenumbers
-
 from karvan_sdk.fields import Field
 
 Dialect = Literal["sqlite", "postgresql"]
@@ -118,14 +117,14 @@ _EMAIL = re.compile(r"[^@\s\"(),:;<>\[\]\\]+@[^@\s\"(),:;<>\[\]\\.]+(?:\.[^@\s\"
 
 
 def _load_email(field: Field, value: Any) -> str:
-    text = _load_text(field, value).strip()
+    text: str = _load_text(field, value).strip()
     if not _EMAIL.fullmatch(text):
         raise Wrong("email", "'{value}' is no e-mail address.", value=text[:80])
     return text
 
 
 def _load_phone(field: Field, value: Any) -> str:
-    text = _load_text(field, value).strip()
+    text: str = _load_text(field, value).strip()
     if not any(c.isdigit() for c in text):
         raise Wrong("phone", "'{value}' is no phone number.", value=text[:80])
     if text.startswith("+"):
@@ -142,7 +141,7 @@ _URL = re.compile(r"(?:https?://)[^\s/?#]+\S*|[^\s/?#:@]+\.[^\s/?#:@.]{2,}(?:[/?
 
 
 def _load_url(field: Field, value: Any) -> str:
-    text = _load_text(field, value).strip()
+    text: str = _load_text(field, value).strip()
     if not _URL.fullmatch(text):
         raise Wrong("url", "'{value}' is no web address (http or https).", value=text[:80])
     return text
@@ -223,7 +222,9 @@ def _load_decimal(field: Field, value: Any) -> Decimal:
         except InvalidOperation:
             raise Wrong("wrong_type", "'{value}' is no number (like 1054.50).", value=text[:40]) from None
     if not number.is_finite() or abs(number) >= Decimal(10) ** (DIGITS_MAX - scale):
-        raise Wrong("out_of_range", "At most {digits} digits fit before the point.", digits=DIGITS_MAX - scale)
+        raise Wrong(
+            "out_of_range", "At most {digits} digits fit before the point.", digits=DIGITS_MAX - scale
+        )
     exact = number.quantize(Decimal(1).scaleb(-scale))
     if exact != number:
         raise Wrong("too_precise", "At most {scale} decimals are kept here.", scale=scale)

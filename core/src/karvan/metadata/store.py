@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import threading
+
 import orjson
+from karvan_sdk.errors import KarvanError
 
 from karvan.database import Connection, Database
 from karvan.metadata.catalog import Catalog, Definition, build_catalog
-from karvan_sdk.errors import KarvanError
 
 COLUMNS = (
     "uid", "kind", "owner", "parent", "name", "physical", "shipped", "override", "detached", "position",
@@ -111,4 +112,3 @@ class Catalogs:
             definitions, plugins = read_definitions(connection), read_plugins(connection)
             if read_version(connection) == version:  # nobody changed them while they were read
                 return build_catalog(version, definitions, plugins)
-

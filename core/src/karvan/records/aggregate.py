@@ -13,13 +13,14 @@ from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from karvan_sdk.errors import BadInput
+
 from karvan.access import policy
 from karvan.metadata.catalog import FieldType, ObjectType
 from karvan.metadata.fragments import Fragment
 from karvan.metadata.kinds import Dialect
 from karvan.records.query import Source, View, where_of
 from karvan.records.shapes import BUCKETS, AggregateQuery, Measure
-from karvan_sdk.errors import BadInput
 
 GROUPS_MAX = 10_000
 RAW_GROUPS_MAX = 500_000
@@ -94,7 +95,9 @@ def plan_aggregate(
     figures = tuple(_figure(source, m) for m in dict.fromkeys(query.measures))
     where, _ = where_of(source, query.filter)
     columns = [g.sql for g in groups] + [sql for f in figures for sql in f.sqls]
-    text = f'SELECT {", ".join(columns)} FROM "{object_type.table}" t{"".join(source.joins)} WHERE {where.text}'
+    text = (
+        f'SELECT {", ".join(columns)} FROM "{object_type.table}" t{"".join(source.joins)} WHERE {where.text}'
+    )
     if groups:
         text += f" GROUP BY {', '.join(str(i + 1) for i in range(len(groups)))} LIMIT {RAW_GROUPS_MAX + 1}"
     return AggregatePlan(
@@ -232,5 +235,3 @@ def _extreme(measure: Measure, found: FieldType, column: str, dialect: Dialect) 
         return show(best) if show else best
 
     return Figure(key=measure.key, sqls=(f"{measure.fn}({column})",), merge=merge)
-
-

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import orjson
-
 from karvan_sdk.errors import BadInput
 
 
@@ -43,4 +42,6 @@ def decode_cursor(order: str, text: str, length: int) -> Position:
 
 
 def _bad() -> BadInput:
-    return BadInput("The cursor in 'after' is not one of this list and order. Start without it.", field="after")
+    return BadInput(
+        "The cursor in 'after' is not one of this list and order. Start without it.", field="after"
+    )

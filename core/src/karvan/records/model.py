@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from karvan.metadata.catalog import Catalog, FieldType, ObjectType
+from karvan_sdk.errors import FieldError
+from karvan_sdk.expressions import Condition, Environment, compile_condition
+from karvan_sdk.objects import Rule
+
+from karvan.metadata.catalog import GAP, Catalog, FieldType, ObjectType
 from karvan.metadata.checks import Check, make_check
 from karvan.metadata.kinds import Convert, Dialect, python_to_json
 from karvan.metadata.scope import CatalogScope
 from karvan.metadata.textkeys import sort_key
 from karvan.records.rows import RowToRecord, python_reader
-from karvan_sdk.errors import FieldError
-from karvan_sdk.expressions import Condition, Environment, compile_condition
-from karvan_sdk.objects import Rule
 
 HISTORY_COLUMNS = ("object", "record_id", "event", "at", "actor_id", "source", "version", "changes")
 OUTBOX_COLUMNS = ("at", "event", "object", "record_id", "actor_id", "source", "payload")
-_GAP = re.compile(r"\{([a-z0-9_]+)\}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -162,7 +161,7 @@ class WriteModel:
         """
         template = self.object_type.declaration.name_template
         text, at = "", 0
-        for gap in _GAP.finditer(template):
+        for gap in GAP.finditer(template):
             separator, at = template[at : gap.start()], gap.end()
             value = values.get(gap[1])
             if value is not None and gap[1] in self.lookups:

@@ -11,8 +11,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from karvan.access.actors import Actor
+from karvan_sdk.errors import BadInput, UnknownField
+from karvan_sdk.expressions import Condition, Environment, compile_condition
+
 from karvan.access import policy
+from karvan.access.actors import Actor
 from karvan.metadata.catalog import Catalog, FieldType, ObjectType
 from karvan.metadata.expressions import compile_sql
 from karvan.metadata.fragments import Fragment
@@ -21,8 +24,6 @@ from karvan.metadata.scope import CatalogScope
 from karvan.records.cursor import Position, decode_cursor, encode_cursor
 from karvan.records.rows import Plain, Reference, RowToRecord, make_reader
 from karvan.records.shapes import LIMIT_MAX, ListQuery
-from karvan_sdk.errors import BadInput, UnknownField
-from karvan_sdk.expressions import Condition, Environment, compile_condition
 
 COUNT_CAP = 1000
 
@@ -253,9 +254,7 @@ def where_of(
 # -- parts ------------------------------------------------------------------------------------------------
 
 
-def _select(
-    source: Source, query: ListQuery, *, trash: bool
-) -> tuple[list[str], list[Plain | Reference]]:
+def _select(source: Source, query: ListQuery, *, trash: bool) -> tuple[list[str], list[Plain | Reference]]:
     actor, object_type = source.view.actor, source.object_type
     wanted = list(query.fields) if query.fields is not None else policy.visible_fields(actor, object_type)
     if "id" not in wanted:
@@ -304,9 +303,7 @@ def _expanded(source: Source, found: FieldType, add: Callable[[str], int]) -> Re
     return Reference(name=found.name, id_place=add(f"{alias}.id"), name_place=add(f'{alias}."{column}"'))
 
 
-def _where(
-    source: Source, filter_: str, *, trash: bool, within: Mapping[str, int]
-) -> tuple[Fragment, bool]:
+def _where(source: Source, filter_: str, *, trash: bool, within: Mapping[str, int]) -> tuple[Fragment, bool]:
     view = source.view
     texts = [f"t.deleted_at IS {'NOT ' if trash else ''}NULL"]
     params: list[Any] = []
@@ -335,7 +332,9 @@ def _terms(source: Source, sort: Sequence[str], *, trash: bool) -> list[Term]:
         raise BadInput("A field stands twice in 'sort'.", field="sort")
     if trash and not terms:
         moment = source.object_type.fields["created_at"]
-        terms.append(_plain_term("t.deleted_at", moment, source.view.dialect, descending=True, nullable=False))
+        terms.append(
+            _plain_term("t.deleted_at", moment, source.view.dialect, descending=True, nullable=False)
+        )
     if any(t.sql == 't."id"' for t in terms):
         return terms[: next(i for i, t in enumerate(terms) if t.sql == 't."id"') + 1]
     # the id runs the same way as the first term, so that one index serves both directions
@@ -374,9 +373,7 @@ def _bind_text(value: Any) -> str:
     return value
 
 
-def _plain_term(
-    sql: str, found: FieldType, dialect: Dialect, *, descending: bool, nullable: bool
-) -> Term:
+def _plain_term(sql: str, found: FieldType, dialect: Dialect, *, descending: bool, nullable: bool) -> Term:
     kind, declared = found.kind, found.declaration
     store = kind.store(declared, dialect)
 

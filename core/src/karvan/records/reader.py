@@ -12,6 +12,8 @@ from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 import orjson
+from karvan_sdk.errors import BadInput, RecordNotFound, UnknownField, UnknownObject
+from karvan_sdk.expressions import Environment
 
 from karvan.access import policy
 from karvan.access.actors import Actor
@@ -33,8 +35,6 @@ from karvan.records.query import (
     plan_stream,
 )
 from karvan.records.shapes import LIMIT_MAX, AggregateQuery, CountKind, ListQuery, Page
-from karvan_sdk.errors import BadInput, RecordNotFound, UnknownField, UnknownObject
-from karvan_sdk.expressions import Environment
 
 T = TypeVar("T")
 PLANS_MAX = 2000
@@ -190,9 +190,7 @@ class Reader:
         self, object: str, query: ListQuery, *, trash: bool, within: Mapping[str, int] | None
     ) -> ListPlan:
         def make() -> tuple[ListPlan, bool]:
-            plan = plan_list(
-                self._view(), self.catalog.object(object), query, trash=trash, within=within
-            )
+            plan = plan_list(self._view(), self.catalog.object(object), query, trash=trash, within=within)
             return plan, not plan.live and not within
 
         if query.limit > LIMIT_MAX or query.limit < 1:
@@ -228,9 +226,7 @@ class Reader:
                 rows = connection.fetchall(statement.text, statement.params)
             if len(rows) < wanted and plan.terms[0].nullable:
                 behind = position if position is not None and position.empty else None
-                statement = plan.statement(
-                    empty=True, after=behind, guard=proof, limit=wanted - len(rows)
-                )
+                statement = plan.statement(empty=True, after=behind, guard=proof, limit=wanted - len(rows))
                 rows = [*rows, *connection.fetchall(statement.text, statement.params)]
             count, count_kind = self._count(connection, plan, query)
         following = None
@@ -238,9 +234,7 @@ class Reader:
             rows = rows[: query.limit]
             following = plan.cursor_of(rows[-1])
         read_row = plan.read_row
-        return Page(
-            rows=[read_row(row) for row in rows], next=following, count=count, count_kind=count_kind
-        )
+        return Page(rows=[read_row(row) for row in rows], next=following, count=count, count_kind=count_kind)
 
     def _count(
         self, connection: Connection, plan: ListPlan, query: ListQuery

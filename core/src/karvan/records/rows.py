@@ -40,16 +40,14 @@ def make_reader(items: Sequence[Plain | Reference]) -> RowToRecord:
     for number, item in enumerate(items):
         if isinstance(item, Reference):
             parts.append(
-                f'{item.name!r}: None if r[{item.id_place}] is None'
+                f"{item.name!r}: None if r[{item.id_place}] is None"
                 f' else {{"id": r[{item.id_place}], "name": r[{item.name_place}]}}'
             )
         elif item.convert is None:
             parts.append(f"{item.name!r}: r[{item.place}]")
         else:
             scope[f"c{number}"] = item.convert
-            parts.append(
-                f"{item.name!r}: None if r[{item.place}] is None else c{number}(r[{item.place}])"
-            )
+            parts.append(f"{item.name!r}: None if r[{item.place}] is None else c{number}(r[{item.place}])")
     source = "lambda r: {" + ", ".join(parts) + "}"
     made: RowToRecord = eval(source, {"__builtins__": {}, **scope})  # noqa: S307 - names and places only, see above
     return made

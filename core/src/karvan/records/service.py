@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 
+from karvan_sdk.protocols import Hooks
+
 from karvan.access.actors import Actor
 from karvan.access.guard import enter
 from karvan.database import Database
@@ -15,7 +17,6 @@ from karvan.records.model import WriteModel
 from karvan.records.reader import Plans, Reader
 from karvan.records.writer import Writer
 from karvan.settings import Settings
-from karvan_sdk.protocols import Hooks
 
 MODELS_MAX = 1000
 
@@ -23,9 +24,7 @@ MODELS_MAX = 1000
 class Records:
     """The record service. It holds no connection and no actor: both belong to a Reader or a Writer."""
 
-    def __init__(
-        self, *, database: Database, catalogs: Catalogs, hooks: Hooks, settings: Settings
-    ) -> None:
+    def __init__(self, *, database: Database, catalogs: Catalogs, hooks: Hooks, settings: Settings) -> None:
         self._database = database
         self._catalogs = catalogs
         self._hooks = hooks

@@ -12,6 +12,19 @@ from datetime import datetime
 from typing import Any
 
 import orjson
+from karvan_sdk.actions import Change
+from karvan_sdk.errors import (
+    FieldError,
+    InUse,
+    KarvanError,
+    RecordNotFound,
+    Rejected,
+    ValidationFailed,
+    VersionMismatch,
+)
+from karvan_sdk.expressions import Environment
+from karvan_sdk.objects import Object
+from karvan_sdk.protocols import Hooks
 
 from karvan.access import policy
 from karvan.access.actors import Actor
@@ -28,19 +41,6 @@ from karvan.records.model import (
 )
 from karvan.records.reader import Reader
 from karvan.records.shapes import BulkResult
-from karvan_sdk.actions import Change
-from karvan_sdk.errors import (
-    FieldError,
-    InUse,
-    KarvanError,
-    RecordNotFound,
-    Rejected,
-    ValidationFailed,
-    VersionMismatch,
-)
-from karvan_sdk.expressions import Environment
-from karvan_sdk.objects import Object
-from karvan_sdk.protocols import Hooks
 
 CHUNK = 500
 PAST = {"create": "created", "update": "updated", "delete": "deleted", "restore": "restored"}
@@ -109,9 +109,7 @@ class Writer:
         self._now = now
         self._at: Any = moment_text(now) if transaction.dialect == "sqlite" else now
         self._currency = currency
-        self._moment = Moment(
-            actor_id=actor.id, language=actor.language, timezone=timezone, catalog=catalog
-        )
+        self._moment = Moment(actor_id=actor.id, language=actor.language, timezone=timezone, catalog=catalog)
 
     # -- one record ------------------------------------------------------------------------------------
 
@@ -156,16 +154,12 @@ class Writer:
 
     # -- many records ----------------------------------------------------------------------------------
 
-    def create_many(
-        self, object: str, rows: Sequence[Mapping[str, Any]], partial: bool = True
-    ) -> BulkResult:
+    def create_many(self, object: str, rows: Sequence[Mapping[str, Any]], partial: bool = True) -> BulkResult:
         """Create many records. With `partial` those that are refused are left out and reported."""
         drafts = self._create(self._model_of(object, "create"), rows, partial=partial)
         return _result(drafts)
 
-    def update_many(
-        self, object: str, rows: Sequence[Mapping[str, Any]], partial: bool = True
-    ) -> BulkResult:
+    def update_many(self, object: str, rows: Sequence[Mapping[str, Any]], partial: bool = True) -> BulkResult:
         """Change many records; each row holds its `id` and may hold the `version` it was read at."""
         drafts = self._update(self._model_of(object, "update"), rows, partial=partial, version=None)
         return _result(drafts)
@@ -189,9 +183,7 @@ class Writer:
 
     # -- create ----------------------------------------------------------------------------------------
 
-    def _create(
-        self, model: WriteModel, rows: Sequence[Mapping[str, Any]], *, partial: bool
-    ) -> list[Draft]:
+    def _create(self, model: WriteModel, rows: Sequence[Mapping[str, Any]], *, partial: bool) -> list[Draft]:
         drafts: list[Draft] = []
         for index, row in enumerate(rows):
             values, errors = model.check.load_new(row)
@@ -281,8 +273,12 @@ class Writer:
         for draft in drafts:
             if draft.id is None:
                 draft.add(
-                    FieldError(field="id", code="required", template="The id of the record is needed here.",
-                               index=draft.index)  # fmt: skip
+                    FieldError(
+                        field="id",
+                        code="required",
+                        template="The id of the record is needed here.",
+                        index=draft.index,
+                    )  # fmt: skip
                 )
         self._fill_current(model, drafts, "update")
         if not partial and len(drafts) == 1 and drafts[0].id is not None and not drafts[0].before:
@@ -393,9 +389,7 @@ class Writer:
             " WHERE id = ?",
             [(self._at, self.actor.id, d.id) for d in drafts],
         )
-        self._tell(
-            model, "delete", [(d, {}) for d in drafts], version_of=lambda d: d.before["version"] + 1
-        )
+        self._tell(model, "delete", [(d, {}) for d in drafts], version_of=lambda d: d.before["version"] + 1)
 
     def _child_ids(self, holder: ObjectType, lookup: FieldType, ids: Sequence[int | None]) -> list[int]:
         found: list[int] = []
@@ -604,9 +598,7 @@ class Writer:
         )
         return model.broken_rules({**model.empty, **values}, environment)
 
-    def _run_hooks(
-        self, model: WriteModel, event: str, drafts: Sequence[Draft], *, partial: bool
-    ) -> None:
+    def _run_hooks(self, model: WriteModel, event: str, drafts: Sequence[Draft], *, partial: bool) -> None:
         name = model.object_type.name
         if not drafts:
             return
@@ -676,9 +668,7 @@ class Writer:
             )
             raise
 
-    def _check_unique(
-        self, model: WriteModel, drafts: Sequence[Draft], *, strict: bool = False
-    ) -> None:
+    def _check_unique(self, model: WriteModel, drafts: Sequence[Draft], *, strict: bool = False) -> None:
         """Find taken values before the write, so that a batch can go on without those records."""
         for f in model.unique_fields:
             store = f.kind.store(f.declaration, model.dialect)
@@ -805,9 +795,7 @@ def _unknown_record(name: str, object: str, id_: int) -> FieldError:
 
 
 def _unique_taken(name: str) -> FieldError:
-    return FieldError(
-        field=name, code="unique_taken", template="Another record has this value already."
-    )
+    return FieldError(field=name, code="unique_taken", template="Another record has this value already.")
 
 
 def _comparable(f: FieldType, value: Any) -> Any:
@@ -818,5 +806,3 @@ def _comparable(f: FieldType, value: Any) -> Any:
 def _chunks(values: Sequence[Any]) -> Iterable[list[Any]]:
     for start in range(0, len(values), CHUNK):
         yield list(values[start : start + CHUNK])
-
-

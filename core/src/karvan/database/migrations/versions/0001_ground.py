@@ -2,7 +2,6 @@
 
 import sqlalchemy as sa
 from alembic import op
-
 from karvan.database.models import Moment
 
 revision = "0001"
