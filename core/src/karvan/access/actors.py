@@ -12,12 +12,12 @@ from typing import Any, Literal
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
-from karvan_sdk.errors import BadInput, Conflict, NotSignedIn
 
 from karvan.database import Connection, Database
 from karvan.database.drivers import INTEGRITY_ERRORS
 from karvan.metadata.kinds import moment_text
 from karvan.settings import Settings
+from karvan_sdk.errors import BadInput, Conflict, NotSignedIn
 
 TOKEN_PREFIX = "kv_"  # noqa: S105 - marks a token as ours, is none itself
 CACHE_MAX = 2000

@@ -5,12 +5,11 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from karvan_sdk.errors import NotSignedIn
-
 from karvan.access.actors import USER_COLUMNS, Actor, actor_of
 from karvan.database import Connection
 from karvan.metadata.fragments import Fragment
 from karvan.metadata.kinds import Dialect, moment_text
+from karvan_sdk.errors import NotSignedIn
 
 # One text per kind of actor: prepared once, whoever asks. `s` holds the credential, `v` the version row.
 _VERSION = "EXISTS (SELECT 1 FROM k_state v WHERE v.id = 1 AND v.version = ?)"

@@ -8,11 +8,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from karvan_sdk.errors import NotAllowed, UnknownField
-
 from karvan.access.actors import Actor
 from karvan.metadata.catalog import FieldType, ObjectType
 from karvan.metadata.fragments import Fragment
+from karvan_sdk.errors import NotAllowed, UnknownField
 
 NOTHING = Fragment(text="1 = 0")
 

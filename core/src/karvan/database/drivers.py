@@ -9,10 +9,11 @@ from types import ModuleType
 from typing import Any, Literal
 
 import psycopg
-from karvan_sdk.errors import BadInput, Unavailable
 from psycopg.types.string import TextLoader
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
+
+from karvan_sdk.errors import BadInput, Unavailable
 
 try:
     from pysqlite3 import dbapi2 as _bundled

@@ -9,9 +9,9 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from karvan_sdk.errors import SchemaRefused
 
 from karvan.database.connection import Database
+from karvan_sdk.errors import SchemaRefused
 
 FOLDER = Path(__file__).parent / "migrations"
 

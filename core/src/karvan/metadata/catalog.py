@@ -10,13 +10,12 @@ from functools import cached_property
 from types import MappingProxyType
 from typing import Any, Literal
 
+from karvan.metadata.kinds import KINDS, Kind
 from karvan_sdk import declarations, names
 from karvan_sdk.errors import UnknownObject
 from karvan_sdk.fields import Field, Relation
 from karvan_sdk.objects import Index, Layout, Object, View
 from karvan_sdk.text import Text
-
-from karvan.metadata.kinds import KINDS, Kind
 
 DefinitionKind = Literal["object", "field", "index", "view", "layout"]
 

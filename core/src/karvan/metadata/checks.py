@@ -10,10 +10,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from karvan_sdk.errors import FieldError
-
 from karvan.metadata.catalog import FieldType, ObjectType
 from karvan.metadata.kinds import Wrong, python_to_json
+from karvan_sdk.errors import FieldError
 
 
 @dataclass(frozen=True, kw_only=True)

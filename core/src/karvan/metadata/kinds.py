@@ -19,6 +19,7 @@ from typing import Any, Literal
 
 import orjson
 import phonenumbers
+
 from karvan_sdk.fields import Field
 
 Dialect = Literal["sqlite", "postgresql"]

@@ -5,10 +5,10 @@ from __future__ import annotations
 import threading
 
 import orjson
-from karvan_sdk.errors import KarvanError
 
 from karvan.database import Connection, Database
 from karvan.metadata.catalog import Catalog, Definition, build_catalog
+from karvan_sdk.errors import KarvanError
 
 COLUMNS = (
     "uid", "kind", "owner", "parent", "name", "physical", "shipped", "override", "detached", "position",

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from karvan_sdk import names
 from sqlalchemy import BigInteger, Column, Identity, Integer, MetaData, Table, text
 from sqlalchemy.types import TypeEngine, UserDefinedType
 
 from karvan.metadata.catalog import FieldType, ObjectType
 from karvan.metadata.kinds import KINDS, Dialect
+from karvan_sdk import names
 
 WIDTH_MAX = 6_000
 COLUMNS_MAX = 800

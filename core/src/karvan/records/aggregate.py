@@ -13,14 +13,13 @@ from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from karvan_sdk.errors import BadInput
-
 from karvan.access import policy
 from karvan.metadata.catalog import FieldType, ObjectType
 from karvan.metadata.fragments import Fragment
 from karvan.metadata.kinds import Dialect
 from karvan.records.query import Source, View, where_of
 from karvan.records.shapes import BUCKETS, AggregateQuery, Measure
+from karvan_sdk.errors import BadInput
 
 GROUPS_MAX = 10_000
 RAW_GROUPS_MAX = 500_000

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import orjson
+
 from karvan_sdk.errors import BadInput
 
 

@@ -7,9 +7,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from karvan_sdk.errors import FieldError
 from karvan_sdk.expressions import Condition, Environment, compile_condition
-from karvan_sdk.objects import Rule
 
 from karvan.metadata.catalog import GAP, Catalog, FieldType, ObjectType
 from karvan.metadata.checks import Check, make_check
@@ -17,6 +15,8 @@ from karvan.metadata.kinds import Convert, Dialect, python_to_json
 from karvan.metadata.scope import CatalogScope
 from karvan.metadata.textkeys import sort_key
 from karvan.records.rows import RowToRecord, python_reader
+from karvan_sdk.errors import FieldError
+from karvan_sdk.objects import Rule
 
 HISTORY_COLUMNS = ("object", "record_id", "event", "at", "actor_id", "source", "version", "changes")
 OUTBOX_COLUMNS = ("at", "event", "object", "record_id", "actor_id", "source", "payload")
@@ -189,7 +189,8 @@ class WriteModel:
                 text = (
                     f"WITH made AS ({text} RETURNING id), told AS ("
                     f"INSERT INTO k_history ({', '.join(HISTORY_COLUMNS)})"
-                    " SELECT ?::text, id, ?::text, ?::timestamptz, ?::bigint, ?::text, ?::int, ?::text FROM made)"
+                    " SELECT ?::text, id, ?::text, ?::timestamptz, ?::bigint, ?::text, ?::int, ?::text"
+                    " FROM made)"
                     f" INSERT INTO k_outbox ({', '.join(OUTBOX_COLUMNS)})"
                     " SELECT ?::timestamptz, ?::text, ?::text, id, ?::bigint, ?::text, ?::text FROM made"
                     " RETURNING record_id"

@@ -11,7 +11,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from karvan_sdk.errors import BadInput, UnknownField
 from karvan_sdk.expressions import Condition, Environment, compile_condition
 
 from karvan.access import policy
@@ -24,6 +23,7 @@ from karvan.metadata.scope import CatalogScope
 from karvan.records.cursor import Position, decode_cursor, encode_cursor
 from karvan.records.rows import Plain, Reference, RowToRecord, make_reader
 from karvan.records.shapes import LIMIT_MAX, ListQuery
+from karvan_sdk.errors import BadInput, UnknownField
 
 COUNT_CAP = 1000
 

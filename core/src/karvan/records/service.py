@@ -6,8 +6,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 
-from karvan_sdk.protocols import Hooks
-
 from karvan.access.actors import Actor
 from karvan.access.guard import enter
 from karvan.database import Database
@@ -17,6 +15,7 @@ from karvan.records.model import WriteModel
 from karvan.records.reader import Plans, Reader
 from karvan.records.writer import Writer
 from karvan.settings import Settings
+from karvan_sdk.protocols import Hooks
 
 MODELS_MAX = 1000
 

@@ -12,19 +12,7 @@ from datetime import datetime
 from typing import Any
 
 import orjson
-from karvan_sdk.actions import Change
-from karvan_sdk.errors import (
-    FieldError,
-    InUse,
-    KarvanError,
-    RecordNotFound,
-    Rejected,
-    ValidationFailed,
-    VersionMismatch,
-)
 from karvan_sdk.expressions import Environment
-from karvan_sdk.objects import Object
-from karvan_sdk.protocols import Hooks
 
 from karvan.access import policy
 from karvan.access.actors import Actor
@@ -41,6 +29,18 @@ from karvan.records.model import (
 )
 from karvan.records.reader import Reader
 from karvan.records.shapes import BulkResult
+from karvan_sdk.actions import Change
+from karvan_sdk.errors import (
+    FieldError,
+    InUse,
+    KarvanError,
+    RecordNotFound,
+    Rejected,
+    ValidationFailed,
+    VersionMismatch,
+)
+from karvan_sdk.objects import Object
+from karvan_sdk.protocols import Hooks
 
 CHUNK = 500
 PAST = {"create": "created", "update": "updated", "delete": "deleted", "restore": "restored"}
@@ -278,7 +278,7 @@ class Writer:
                         code="required",
                         template="The id of the record is needed here.",
                         index=draft.index,
-                    )  # fmt: skip
+                    )
                 )
         self._fill_current(model, drafts, "update")
         if not partial and len(drafts) == 1 and drafts[0].id is not None and not drafts[0].before:
@@ -410,7 +410,8 @@ class Writer:
         self._check_unique(model, [Draft(index=0, id=draft.id, values=dict(draft.before))], strict=True)
         try:
             self.transaction.execute(
-                f'UPDATE "{table}" SET deleted_at = NULL, deleted_by = NULL, version = version + 1 WHERE id = ?',
+                f'UPDATE "{table}" SET deleted_at = NULL, deleted_by = NULL, version = version + 1'
+                " WHERE id = ?",
                 (draft.id,),
             )
         except INTEGRITY_ERRORS as exc:
@@ -422,7 +423,8 @@ class Writer:
             if child.field.declaration.on_delete != "cascade":
                 continue
             rows = self.transaction.fetchall(
-                f'SELECT id FROM "{child.object_type.table}" WHERE "{child.field.column}" = ? AND deleted_at = ?',
+                f'SELECT id FROM "{child.object_type.table}"'
+                f' WHERE "{child.field.column}" = ? AND deleted_at = ?',
                 (draft.id, deleted_at),
             )
             deeper = self._model(child.object_type)

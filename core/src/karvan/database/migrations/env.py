@@ -1,6 +1,7 @@
 """Alembic's environment: it runs on the connection that `karvan.database.migrate` hands over."""
 
 from alembic import context
+
 from karvan.database.models import db
 
 connection = context.config.attributes["connection"]

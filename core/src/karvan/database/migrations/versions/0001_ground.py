@@ -1,7 +1,10 @@
 """The ground: state, metadata rows, ledger, plugins, people, history, outbox, idempotency."""
 
+from typing import Any
+
 import sqlalchemy as sa
 from alembic import op
+
 from karvan.database.models import Moment
 
 revision = "0001"
@@ -12,11 +15,13 @@ ID = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 TEXT = sa.Text()
 
 
-def _column(name: str, type_: sa.types.TypeEngine, *, empty: bool = False, key: bool = False) -> sa.Column:
+def _column(
+    name: str, type_: sa.types.TypeEngine[Any], *, empty: bool = False, key: bool = False
+) -> sa.Column[Any]:
     return sa.Column(name, type_, nullable=empty, primary_key=key)
 
 
-def _id() -> sa.Column:
+def _id() -> sa.Column[Any]:
     return sa.Column("id", ID, primary_key=True, autoincrement=True)
 
 
