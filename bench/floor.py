@@ -1,4 +1,4 @@
-"""The floor: bare Flask, hand-written SQL over Karvan's own table, orjson. No sign-in, no rights, no hooks."""
+"""The floor: bare Flask, hand-written SQL over Karvan's table, orjson; no sign-in, rights or hooks."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def default(value: Any) -> Any:
 
 
 def make_floor(url: str, table: str, columns: list[str], custom: str) -> Flask:
-    """The application over `table`; `columns` are what a list shows, `custom` is the custom field's column."""
+    """The application over `table`: `columns` are what a list shows, `custom` a custom field's column."""
     dialect, address = parse_url(url)
     if dialect == "sqlite":
         connection, mark = open_sqlite(address), "?"
@@ -26,6 +26,7 @@ def make_floor(url: str, table: str, columns: list[str], custom: str) -> Flask:
         connection.prepare_threshold = 1
     app = Flask("floor")
     names = ", ".join(f'"{c}"' for c in columns)
+    alive = f'SELECT {names} FROM "{table}" WHERE deleted_at IS NULL'
 
     def rows(text: str, *values: Any) -> list[dict[str, Any]]:
         cursor = connection.execute(text.replace("?", mark), values)
@@ -37,17 +38,17 @@ def make_floor(url: str, table: str, columns: list[str], custom: str) -> Flask:
 
     @app.get("/list")
     def list_() -> Response:
-        text = f'SELECT {names} FROM "{table}" WHERE deleted_at IS NULL AND stage = ? ORDER BY amount DESC, id DESC LIMIT 51'
+        text = f"{alive} AND stage = ? ORDER BY amount DESC, id DESC LIMIT 51"
         return reply({"data": rows(text, request.args["stage"])})
 
     @app.get("/deep")
     def deep() -> Response:
-        text = f'SELECT {names} FROM "{table}" WHERE deleted_at IS NULL AND id < ? ORDER BY id DESC LIMIT 51'
+        text = f"{alive} AND id < ? ORDER BY id DESC LIMIT 51"
         return reply({"data": rows(text, int(request.args["after"]))})
 
     @app.get("/custom")
     def custom_() -> Response:
-        text = f'SELECT {names} FROM "{table}" WHERE deleted_at IS NULL AND "{custom}" = ? ORDER BY id DESC LIMIT 51'
+        text = f'{alive} AND "{custom}" = ? ORDER BY id DESC LIMIT 51'
         return reply({"data": rows(text, int(request.args["value"]))})
 
     @app.get("/get/<int:id_>")
@@ -56,7 +57,8 @@ def make_floor(url: str, table: str, columns: list[str], custom: str) -> Flask:
 
     @app.get("/aggregate")
     def aggregate() -> Response:
-        text = f'SELECT stage, count(*) AS count, sum(amount) AS sum FROM "{table}" WHERE deleted_at IS NULL GROUP BY stage'
+        figures = "stage, count(*) AS count, sum(amount) AS sum"
+        text = f'SELECT {figures} FROM "{table}" WHERE deleted_at IS NULL GROUP BY stage'
         return reply({"data": rows(text)})
 
     @app.post("/create")

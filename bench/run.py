@@ -30,8 +30,20 @@ from karvan.settings import Settings
 from karvan_sdk.fields import Field
 
 STAGES = ("prospecting", "qualification", "proposal", "negotiation", "won", "lost")
-LISTED = ("id", "name", "account", "amount", "stage", "probability", "opened_on", "close_date", "owner",
-          "created_at", "updated_at", "version")  # fmt: skip
+LISTED = (
+    "id",
+    "name",
+    "account",
+    "amount",
+    "stage",
+    "probability",
+    "opened_on",
+    "close_date",
+    "owner",
+    "created_at",
+    "updated_at",
+    "version",
+)
 POSTGRESQL = os.environ.get("KARVAN_TEST_POSTGRESQL", "postgresql://postgres@127.0.0.1:5432/postgres")
 
 
@@ -58,8 +70,22 @@ def fill(workspace: Workspace, rows: int, actor: Actor) -> None:
     sqlite = workspace.database.dialect == "sqlite"
     dice = random.Random(7)
     now = datetime(2026, 1, 1, tzinfo=UTC)
-    columns = ["id", "owner_id", "created_at", "updated_at", "name", "name__k", "account", "amount", "amount__c",
-               "stage", "probability", "opened_on", "close_date", "c_score"]  # fmt: skip
+    columns = [
+        "id",
+        "owner_id",
+        "created_at",
+        "updated_at",
+        "name",
+        "name__k",
+        "account",
+        "amount",
+        "amount__c",
+        "stage",
+        "probability",
+        "opened_on",
+        "close_date",
+        "c_score",
+    ]
     for start in range(1, rows + 1, 20_000):
         batch = []
         for number in range(start, min(start + 20_000, rows + 1)):
@@ -70,9 +96,24 @@ def fill(workspace: Workspace, rows: int, actor: Actor) -> None:
                 at, opened, close = moment_text(at), opened.isoformat(), close.isoformat()
             name = f"Deal {number} of the north"
             amount = dice.randrange(100, 9_999_999)
-            batch.append([number, actor.id, at, at, name, sort_key(name), 1 + number % 500,
-                          amount if sqlite else f"{amount / 100:.2f}", "EUR", STAGES[number % 6],
-                          1000 if sqlite else "10.00", opened, close, dice.randrange(rows // 40 + 1)])  # fmt: skip
+            batch.append(
+                [
+                    number,
+                    actor.id,
+                    at,
+                    at,
+                    name,
+                    sort_key(name),
+                    1 + number % 500,
+                    amount if sqlite else f"{amount / 100:.2f}",
+                    "EUR",
+                    STAGES[number % 6],
+                    1000 if sqlite else "10.00",
+                    opened,
+                    close,
+                    dice.randrange(rows // 40 + 1),
+                ]
+            )
         with workspace.database.write() as transaction:
             transaction.insert_many(table.table, columns, batch)
     if not sqlite:
@@ -93,13 +134,25 @@ class Caller:
         path, _, query = path.partition("?")
         data = b"" if body is None else orjson.dumps(body)
         environ = {
-            "REQUEST_METHOD": method, "PATH_INFO": path, "QUERY_STRING": query, "SERVER_NAME": "localhost",
-            "SERVER_PORT": "80", "SERVER_PROTOCOL": "HTTP/1.1", "wsgi.version": (1, 0), "wsgi.url_scheme": "http",
-            "wsgi.input": io.BytesIO(data), "wsgi.errors": io.StringIO(), "wsgi.multithread": False,
-            "wsgi.multiprocess": False, "wsgi.run_once": False, "CONTENT_LENGTH": str(len(data)),
-            "CONTENT_TYPE": "application/json" if data else "", "HTTP_AUTHORIZATION": f"Bearer {self._token}",
-            "HTTP_HOST": "localhost", "SCRIPT_NAME": "",
-        }  # fmt: skip
+            "REQUEST_METHOD": method,
+            "PATH_INFO": path,
+            "QUERY_STRING": query,
+            "SERVER_NAME": "localhost",
+            "SERVER_PORT": "80",
+            "SERVER_PROTOCOL": "HTTP/1.1",
+            "wsgi.version": (1, 0),
+            "wsgi.url_scheme": "http",
+            "wsgi.input": io.BytesIO(data),
+            "wsgi.errors": io.StringIO(),
+            "wsgi.multithread": False,
+            "wsgi.multiprocess": False,
+            "wsgi.run_once": False,
+            "CONTENT_LENGTH": str(len(data)),
+            "CONTENT_TYPE": "application/json" if data else "",
+            "HTTP_AUTHORIZATION": f"Bearer {self._token}",
+            "HTTP_HOST": "localhost",
+            "SCRIPT_NAME": "",
+        }
         status: list[str] = []
         parts = self._app(environ, lambda s, h, e=None: status.append(s))
         answer = b"".join(parts)
@@ -118,28 +171,41 @@ def operations(karvan: Caller, floor: Caller, rows: int) -> dict[str, tuple[Call
     score_max = rows // 40
 
     def new(number: int) -> dict[str, Any]:
-        return {"name": f"New {number}", "amount": f"{number % 9999}.50", "stage": "proposal",
-                "opened_on": "2026-01-02", "close_date": "2026-03-04", "c_score": number % 100}  # fmt: skip
+        return {
+            "name": f"New {number}",
+            "amount": f"{number % 9999}.50",
+            "stage": "proposal",
+            "opened_on": "2026-01-02",
+            "close_date": "2026-03-04",
+            "c_score": number % 100,
+        }
 
-    page = f"/api/v1/records/deal?fields={shown}&sort=-id&limit=50"
+    deals = "/api/v1/records/deal"
+    page = f"{deals}?fields={shown}&sort=-id&limit=50"
     at_depth = max(rows // 10, 100)
     # a cursor belongs to an order, not to a filter: this one begins where nine tenths lie behind
     near = karvan("GET", f"{page}&filter=id%20%3C%3D%20{at_depth + 50}")
     deep_cursor = orjson.loads(near)["next"]
     return {
         "list 50, filter and sort": (
-            lambda i: karvan("GET", f"/api/v1/records/deal?filter=stage%3D%22{STAGES[i % 6]}%22&sort=-amount&fields={shown}"),
+            lambda i: karvan(
+                "GET", f"{deals}?filter=stage%3D%22{STAGES[i % 6]}%22&sort=-amount&fields={shown}"
+            ),
             lambda i: floor("GET", f"/list?stage={STAGES[i % 6]}"),
             100,
         ),
-        "first page by id": (lambda i: karvan("GET", page), lambda i: floor("GET", f"/deep?after={rows + 10**9}"), 100),
+        "first page by id": (
+            lambda i: karvan("GET", page),
+            lambda i: floor("GET", f"/deep?after={rows + 10**9}"),
+            100,
+        ),
         "page at depth": (
             lambda i: karvan("GET", f"{page}&after={deep_cursor}"),
             lambda i: floor("GET", f"/deep?after={at_depth}"),
             100,
         ),
         "filter on a custom field": (
-            lambda i: karvan("GET", f"/api/v1/records/deal?filter=c_score%3D{dice.randint(0, score_max)}&fields={shown}"),
+            lambda i: karvan("GET", f"{deals}?filter=c_score%3D{dice.randint(0, score_max)}&fields={shown}"),
             lambda i: floor("GET", f"/custom?value={dice.randint(0, score_max)}"),
             100,
         ),
@@ -149,8 +215,11 @@ def operations(karvan: Caller, floor: Caller, rows: int) -> dict[str, tuple[Call
             200,
         ),
         "aggregate": (
-            lambda i: karvan("POST", "/api/v1/records/deal/aggregate", {
-                "group": ["stage"], "measures": [{"fn": "count"}, {"fn": "sum", "field": "amount"}]}),
+            lambda i: karvan(
+                "POST",
+                "/api/v1/records/deal/aggregate",
+                {"group": ["stage"], "measures": [{"fn": "count"}, {"fn": "sum", "field": "amount"}]},
+            ),
             lambda i: floor("GET", "/aggregate"),
             10,
         ),
@@ -160,12 +229,15 @@ def operations(karvan: Caller, floor: Caller, rows: int) -> dict[str, tuple[Call
             100,
         ),
         "bulk insert of 200": (
-            lambda i: karvan("POST", "/api/v1/records/deal/bulk", {
-                "action": "create", "records": [new(i * 200 + n) for n in range(200)]}),
+            lambda i: karvan(
+                "POST",
+                "/api/v1/records/deal/bulk",
+                {"action": "create", "records": [new(i * 200 + n) for n in range(200)]},
+            ),
             lambda i: floor("POST", "/bulk", {"records": [new(i * 200 + n) for n in range(200)]}),
             10,
         ),
-    }  # fmt: skip
+    }
 
 
 def measure(calls: tuple[Call, Call, int], rounds: int) -> tuple[list[float], list[float]]:
@@ -232,8 +304,11 @@ def main() -> None:
         for rows in sizes:
             for name, (ours, theirs, p95) in bench(engine, rows, rounds).items():
                 growth = p95 / smallest.setdefault(name, p95)
-                print(f"| {engine} | {rows:,} | {name} | {ours:.3f} | {theirs:.3f} | {theirs / ours:.2f} "
-                      f"| {p95:.3f} | {growth:.2f} |", flush=True)  # fmt: skip
+                print(
+                    f"| {engine} | {rows:,} | {name} | {ours:.3f} | {theirs:.3f} | {theirs / ours:.2f} "
+                    f"| {p95:.3f} | {growth:.2f} |",
+                    flush=True,
+                )
 
 
 if __name__ == "__main__":
