@@ -114,7 +114,7 @@ class ObjectType:
     table: str
     declaration: Object
     fields: Mapping[str, FieldType]
-    relations: Mapping[str, RelationType] = MappingProxyType({})
+    relations: Mapping[str, RelationType] = field(default_factory=lambda: MappingProxyType({}))
     indexes: tuple[IndexType, ...] = ()
 
     @property

@@ -7,6 +7,7 @@ column-wise check of bulk calls are made of it.
 
 from __future__ import annotations
 
+import dataclasses
 import fnmatch
 import re
 import unicodedata
@@ -28,6 +29,7 @@ LONG_TEXT_MAX = 100_000
 INTEGER_MAX = 2**53 - 1
 DIGITS_MAX = 18
 ID_MAX = 2**63 - 1
+_STRING: Mapping[str, Any] = MappingProxyType({"type": "string"})
 
 
 class Wrong(ValueError):
@@ -75,7 +77,7 @@ class Kind:
     sortable: bool = True
     measure: bool = False
     width: int = 8
-    json_type: Mapping[str, Any] = MappingProxyType({"type": "string"})
+    json_type: Mapping[str, Any] = dataclasses.field(default_factory=lambda: _STRING)
 
     def column_type(self, field: Field, dialect: Dialect) -> str:
         """The column type in DDL."""
