@@ -1,0 +1,1 @@
+"""Tests across the distributions, and what all of them need from the machine."""
