@@ -13,13 +13,14 @@ from types import MappingProxyType
 from typing import Any
 
 import orjson
+from karvan_sdk import errors as sdk
+from karvan_sdk.errors import FieldError, KarvanError, ValidationFailed
+from karvan_sdk.expressions import ExpressionError
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, RequestEntityTooLarge
 from werkzeug.routing import RoutingException
 
 from karvan.api.reply import Reply
-from karvan_sdk import errors as sdk
-from karvan_sdk.errors import FieldError, KarvanError, ValidationFailed
-from karvan_sdk.expressions import ExpressionError
+from karvan.metadata.store import NotMade
 
 log = logging.getLogger(__name__)
 
@@ -29,6 +30,17 @@ class RouteNotFound(KarvanError):
 
     code = "no_route"
     template = "Nothing answers at {path}."
+
+
+class FieldNotFound(sdk.UnknownField):
+    """The field that the path names does not exist."""
+
+
+class RelationNotFound(KarvanError):
+    """The relation that the path names does not exist."""
+
+    code = "unknown_relation"
+    template = "'{object}' has no relation '{relation}'."
 
 
 class WrongMethod(KarvanError):
@@ -130,6 +142,8 @@ ANSWERS: Mapping[type[KarvanError], Answer] = MappingProxyType(
         CsrfFailed: _row(403, "The page's token is missing"),
         sdk.NotAllowed: _row(403, "Not allowed"),
         RouteNotFound: _row(404, "Nothing here"),
+        FieldNotFound: _row(404, "No such field"),
+        RelationNotFound: _row(404, "No such relation"),
         sdk.RecordNotFound: _row(404, "No such record"),
         sdk.UnknownObject: _row(404, "No such object"),
         sdk.UnknownPlugin: _row(404, "No such plugin"),
@@ -148,6 +162,7 @@ ANSWERS: Mapping[type[KarvanError], Answer] = MappingProxyType(
         VersionNeeded: _row(428, "Say which version you changed"),
         Broken: _row(500, "Our fault"),
         sdk.PluginFailed: _row(500, "A plugin failed"),
+        NotMade: _row(503, "No workspace yet"),
         sdk.Unavailable: _row(503, "Not available now"),
     }
 )
@@ -205,15 +220,16 @@ def at_input(error: KarvanError, field: str) -> list[FieldError]:
 
 def problem_reply(error: KarvanError) -> Reply:
     """The answer to an error, with the headers that its status asks for."""
+    answer = answer_of(error)
     body = problem_body(error)
     headers = []
     if isinstance(error, sdk.NotSignedIn):
         headers.append(("WWW-Authenticate", "Bearer"))
     if isinstance(error, WrongMethod):
         headers.append(("Allow", str(error.params["allowed"])))
-    if isinstance(error, sdk.Unavailable):
+    if answer.status == 503:
         headers.append(("Retry-After", str(error.params.get("retry_after", 1))))
-    return Reply(orjson.dumps(body), body["status"], headers, media_type=MEDIA_TYPE)
+    return Reply(orjson.dumps(body), answer.status, headers, media_type=MEDIA_TYPE)
 
 
 def answer_exception(exc: Exception, *, method: str, path: str, body_max: int) -> Reply:
@@ -222,7 +238,7 @@ def answer_exception(exc: Exception, *, method: str, path: str, body_max: int) -
     An exception that nobody foresaw is logged with its trace and answered without details.
     """
     error = _as_karvan(exc, method=method, path=path, body_max=body_max)
-    if answer_of(error).status >= 500 and not isinstance(error, sdk.Unavailable):
+    if answer_of(error).status == 500:
         log.error("%s %s failed", method, path, exc_info=exc)
     return problem_reply(error)
 

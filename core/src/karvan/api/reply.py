@@ -45,6 +45,11 @@ class Reply(Response):
         self.direct_passthrough = False
         self._on_close = []
 
+    @property
+    def body(self) -> bytes:
+        """The bytes of the answer."""
+        return self.response[0]  # type: ignore[index,no-any-return]
+
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Answer as a WSGI application."""
         start_response(self._status, self.headers.to_wsgi_list())

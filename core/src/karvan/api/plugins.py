@@ -1,0 +1,30 @@
+"""Plugins over HTTP: what is installed, and the switch."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+from karvan.api.call import Call
+from karvan.api.parameters import refuse_parameters
+from karvan.api.reply import Reply, json_reply
+
+
+def list_plugins(call: Call) -> Reply:
+    """All installed plugins, and those that are on but not installed."""
+    refuse_parameters(call.query)
+    actor = call.prove()
+    return json_reply({"data": [p.as_dict(actor.language) for p in call.workspace.plugins.list()]})
+
+
+def enable_plugin(call: Call, plugin: str) -> Reply:
+    """Switch a plugin on; one that is on stays on."""
+    refuse_parameters(call.query)
+    actor = call.prove_admin("plugins")
+    return json_reply({"data": asdict(call.workspace.plugins.enable(actor, plugin))})
+
+
+def disable_plugin(call: Call, plugin: str) -> Reply:
+    """Switch a plugin off; its records are kept."""
+    refuse_parameters(call.query)
+    actor = call.prove_admin("plugins")
+    return json_reply({"data": asdict(call.workspace.plugins.disable(actor, plugin))})
