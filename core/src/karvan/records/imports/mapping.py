@@ -6,7 +6,7 @@ import difflib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from karvan.metadata.catalog import FieldType, ObjectType
+from karvan.metadata.catalog import Catalog, FieldType, ObjectType
 from karvan.records.imports.folding import fold_header
 from karvan_sdk.errors import BadInput, UnknownField
 
@@ -176,6 +176,14 @@ def find_field(object_type: ObjectType, text: str) -> FieldType:
     if len(same) == 1:
         return same[0]
     raise UnknownField(text, object_type.name)
+
+
+def find_object_named(catalog: Catalog, name: str) -> ObjectType:
+    """The object that a person names: by its API name, or an administrator's without the prefix.
+
+    Raises UnknownObject.
+    """
+    return catalog.objects.get(name) or catalog.objects.get(f"c_{name}") or catalog.object(name)
 
 
 def find_object(objects: Iterable[ObjectType], header: str) -> ObjectType | None:
