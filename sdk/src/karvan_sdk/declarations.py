@@ -31,22 +31,26 @@ def dump(declaration: Any) -> dict[str, Any]:
 
 def load_object(data: Any, *, at: str = "") -> Object:
     """Read an object definition; raises ValidationFailed with every finding and its key."""
-    return _load(_read_object, data, at)
+    made: Object = _load(_read_object, data, at)
+    return made
 
 
 def load_field(data: Any, *, at: str = "") -> Field:
     """Read a field definition; raises ValidationFailed with every finding and its key."""
-    return _load(_read_field, data, at)
+    made: Field = _load(_read_field, data, at)
+    return made
 
 
 def load_view(data: Any, *, at: str = "") -> View:
     """Read a view definition; raises ValidationFailed with every finding and its key."""
-    return _load(_read_view, data, at)
+    made: View = _load(_read_view, data, at)
+    return made
 
 
 def load_layout(data: Any, *, at: str = "") -> Layout:
     """Read a layout definition; raises ValidationFailed with every finding and its key."""
-    return _load(_read_layout, data, at)
+    made: Layout = _load(_read_layout, data, at)
+    return made
 
 
 @dataclass

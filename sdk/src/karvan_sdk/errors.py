@@ -6,8 +6,9 @@ gaps afterwards. Only the web edge knows HTTP statuses.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 
@@ -41,7 +42,7 @@ class FieldError:
     field: str
     code: str
     template: str
-    params: Mapping[str, Any] = field(default_factory=dict)
+    params: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     index: int | None = None
 
     @property
@@ -80,7 +81,7 @@ class Rejected(KarvanError):
 
     def __init__(self, reason: str, *, field: str = "", index: int | None = None) -> None:
         self.reason = reason
-        self.errors = (
+        self.errors: tuple[FieldError, ...] = (
             FieldError(
                 field=field, code="rejected", template="{reason}", params={"reason": reason}, index=index
             ),

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterable
 
 import orjson
 
-from karvan.database import Connection, Database
+from karvan.database import Connection, Database, Transaction
 from karvan.metadata.catalog import Catalog, Definition, build_catalog
 from karvan_sdk.errors import KarvanError
 
@@ -70,6 +71,17 @@ def row_values(definition: Definition) -> tuple[object, ...]:
         definition.detached,
         definition.position,
     )
+
+
+def write_definitions(transaction: Transaction, old: Iterable[Definition], new: Iterable[Definition]) -> None:
+    """Bring the metadata rows from `old` to `new`, touching only those that differ."""
+    before = {d.uid: d for d in old}
+    after = {d.uid: d for d in new}
+    gone = [(uid,) for uid, d in before.items() if after.get(uid) != d]
+    if gone:
+        transaction.execute_many("DELETE FROM k_definition WHERE uid = ?", gone)
+    fresh = [row_values(d) for uid, d in after.items() if before.get(uid) != d]
+    transaction.insert_many("k_definition", COLUMNS, fresh)
 
 
 class Catalogs:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from sqlalchemy import BigInteger, Column, Identity, Integer, MetaData, Table, text
 from sqlalchemy.types import TypeEngine, UserDefinedType
@@ -49,9 +50,9 @@ def moment_type(dialect: Dialect) -> TypeEngine[str]:
     return Literal("TEXT" if dialect == "sqlite" else "timestamptz")
 
 
-def field_columns(field: FieldType, dialect: Dialect) -> list[Column[object]]:
+def field_columns(field: FieldType, dialect: Dialect) -> list[Column[Any]]:
     """The columns of one field: its own, and its sort key's. A currency's code is a field of its own."""
-    made: list[Column[object]] = [
+    made: list[Column[Any]] = [
         Column(field.column, Literal(field.kind.column_type(field.declaration, dialect)), nullable=True)
     ]
     if field.key_column:
@@ -59,17 +60,17 @@ def field_columns(field: FieldType, dialect: Dialect) -> list[Column[object]]:
     return made
 
 
-def make_table(object_type: ObjectType, dialect: Dialect) -> Table:
-    """The Core table of an object with all its columns."""
+def system_columns(dialect: Dialect) -> list[Column[Any]]:
+    """The columns that every record table has."""
     moment = moment_type(dialect)
     big = BigInteger()
-    first: Column[int] = (
+    first: Column[Any] = (
         Column("id", Integer(), primary_key=True, autoincrement=True)
         if dialect == "sqlite"
         else Column("id", big, Identity(always=False), primary_key=True)
     )
-    columns: list[Column[object]] = [
-        first,  # type: ignore[list-item]  # Column is invariant; this list only hands columns on
+    return [
+        first,
         Column("version", Integer(), nullable=False, server_default=text("1")),
         Column("owner_id", big),
         Column("created_at", moment, nullable=False),
@@ -79,6 +80,11 @@ def make_table(object_type: ObjectType, dialect: Dialect) -> Table:
         Column("deleted_at", moment),
         Column("deleted_by", big),
     ]
+
+
+def make_table(object_type: ObjectType, dialect: Dialect) -> Table:
+    """The Core table of an object with all its columns."""
+    columns = system_columns(dialect)
     for field in object_type.own_fields.values():
         columns += field_columns(field, dialect)
     return Table(object_type.table, MetaData(), *columns, sqlite_autoincrement=True)
@@ -87,29 +93,37 @@ def make_table(object_type: ObjectType, dialect: Dialect) -> Table:
 def table_indexes(object_type: ObjectType) -> list[TableIndex]:
     """All indexes that an object has: for its name, its lookups, what is unique or asks for one, and those
     it declares. The id and the owner stand behind every sort (DESIGN section 3)."""
-    found: dict[str, TableIndex] = {}
-
-    def add(*columns: str, unique: bool = False) -> None:
-        whole = columns if unique else (*columns, *(c for c in ("id", "owner_id") if c not in columns))
-        name = names.index_name(object_type.table, *whole, "unique" if unique else "")
-        found[name] = TableIndex(name=name, table=object_type.table, columns=whole, unique=unique)
-
-    add("created_at")
-    add("updated_at")
-    add("deleted_at")
-    add("owner_id")
+    table = object_type.table
+    found = [_index(table, (c,)) for c in ("created_at", "updated_at", "deleted_at", "owner_id")]
     for field in object_type.own_fields.values():
         declared = field.declaration
         if declared.unique:
-            add(field.column, unique=True)
+            found.append(_unique_index(table, field.column))
         if field.name == object_type.name_field or declared.indexed or field.kind.name == "lookup":
-            add(_sort_column(field))
-    for index in object_type.indexes:
-        add(*(_sort_column(object_type.fields[n]) for n in index.fields))
+            found.append(_index(table, (_sort_column(field),)))
+    found += [declared_index(object_type, i.fields) for i in object_type.indexes]
     name_field = object_type.fields.get(object_type.name_field)
     if name_field is not None and not name_field.declaration.unique:
-        add(name_field.column)  # imports and lookups find records by the exact name
-    return list(found.values())
+        found.append(
+            _index(table, (name_field.column,))
+        )  # imports and lookups find records by the exact name
+    return list({i.name: i for i in found}.values())
+
+
+def declared_index(object_type: ObjectType, fields: Iterable[str]) -> TableIndex:
+    """The index that a declaration over these fields (API names) gives."""
+    return _index(object_type.table, [_sort_column(object_type.fields[n]) for n in fields])
+
+
+def _index(table: str, columns: Sequence[str]) -> TableIndex:
+    whole = (*columns, *(c for c in ("id", "owner_id") if c not in columns))
+    return TableIndex(name=names.index_name(table, *whole), table=table, columns=whole)
+
+
+def _unique_index(table: str, column: str) -> TableIndex:
+    return TableIndex(
+        name=names.index_name(table, column, "unique"), table=table, columns=(column,), unique=True
+    )
 
 
 def width_of(fields: Iterable[FieldType]) -> tuple[int, int]:

@@ -75,7 +75,7 @@ class WriteModel:
     def lookups(self) -> Mapping[str, ObjectType]:
         """The lookup fields whose target is in force, with that target."""
         return {
-            name: self.catalog.objects[f.declaration.target]
+            name: self.catalog.objects[f.declaration.target or ""]
             for name, f in self.object_type.fields.items()
             if f.kind.name == "lookup" and f.declaration.target in self.catalog.objects
         }

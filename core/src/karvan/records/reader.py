@@ -38,6 +38,8 @@ from karvan_sdk.errors import BadInput, RecordNotFound, UnknownField, UnknownObj
 
 T = TypeVar("T")
 PLANS_MAX = 2000
+RecordList = list[dict[str, Any]]
+RowList = list[Any]
 ALL = ListQuery()
 
 
@@ -118,7 +120,7 @@ class Reader:
 
     def stream(
         self, object: str, query: ListQuery = ALL, batch: int = 1000
-    ) -> Iterator[list[dict[str, Any]]]:
+    ) -> Iterator[RecordList]:
         """All records of a list in batches, from one state of the database and in bounded memory."""
         self.prove()
         statement, read_row = plan_stream(self._view(), self.catalog.object(object), query)
@@ -126,7 +128,7 @@ class Reader:
             for rows in connection.stream(statement.text, statement.params, batch):
                 yield [read_row(row) for row in rows]
 
-    def aggregate(self, object: str, query: AggregateQuery) -> list[dict[str, Any]]:
+    def aggregate(self, object: str, query: AggregateQuery) -> RecordList:
         """Figures per group."""
         self.prove()
         object_type = self.catalog.object(object)
@@ -219,7 +221,7 @@ class Reader:
         position = plan.position(query.after) if query.after else None
         proof = guard(self.actor, self._database.dialect, self.catalog.version, self._now)
         wanted = query.limit + 1
-        rows: list[Any] = []
+        rows: RowList = []
         with self._database.read() as connection:
             if position is None or not position.empty:
                 statement = plan.statement(empty=False, after=position, guard=proof, limit=wanted)
@@ -283,7 +285,7 @@ class Reader:
         id: int,
         limit: int,
         position: Position | None,
-    ) -> list[Any]:
+    ) -> RowList:
         more, params = "", [object_type.uid, id]
         if position is not None:
             if not isinstance(position.values[0], int):
