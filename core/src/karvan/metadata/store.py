@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import orjson
 
@@ -85,10 +85,14 @@ def write_definitions(transaction: Transaction, old: Iterable[Definition], new: 
 
 
 class Catalogs:
-    """The catalog of one workspace in this process. Readers take one reference and keep it."""
+    """The catalog of one workspace in this process. Readers take one reference and keep it.
 
-    def __init__(self, database: Database) -> None:
+    `on_swap` is called with each new catalog before it is handed out (the host takes its plugins from it).
+    """
+
+    def __init__(self, database: Database, on_swap: Callable[[Catalog], object] | None = None) -> None:
         self._database = database
+        self._on_swap = on_swap
         self._known: Catalog | None = None
         self._lock = threading.Lock()
 
@@ -115,6 +119,8 @@ class Catalogs:
                 return known
             made = self._read(connection)
             if known is None or made.version >= known.version:
+                if self._on_swap:  # before the reference moves: whoever has the catalog has its plugins
+                    self._on_swap(made)
                 self._known = made
             return made
 

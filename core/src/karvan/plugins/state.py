@@ -1,0 +1,299 @@
+"""Which plugins are on in this workspace, and what must hold before that changes."""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import importlib_metadata
+from packaging.specifiers import SpecifierSet
+
+from karvan.database import Database
+from karvan.plugins.discovery import Discovery, Installed
+from karvan.plugins.host import Host
+from karvan.plugins.order import order_plugins
+from karvan_sdk import declarations
+from karvan_sdk.errors import ManifestInvalid, PluginRefused, UnknownPlugin
+from karvan_sdk.manifest import Manifest
+from karvan_sdk.text import Text
+
+
+class SchemaOfPlugins(Protocol):
+    """What this package needs of `karvan.schema.changes`: each call is one transaction of its own."""
+
+    def enable_plugin(self, actor: Any, manifest: Manifest, *, version: str = "") -> Any: ...
+    def disable_plugin(self, actor: Any, plugin: str) -> Any: ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class PluginInfo:
+    """One plugin as a list shows it.
+
+    `state` is `off`, `on`, `degraded` (on, works in part), `failed` (on, its code is not used), `missing`
+    (on, not installed) or `broken` (off, its manifest can't be read). `problems` says why.
+    """
+
+    id: str
+    name: Text
+    summary: Text
+    state: str
+    enabled: bool
+    installed: bool
+    version: str = ""
+    author: str = ""
+    license: str = ""
+    distribution: str = ""
+    requires: tuple[str, ...] = ()
+    objects: tuple[str, ...] = ()
+    hooks: tuple[str, ...] = ()
+    problems: tuple[str, ...] = ()
+
+    def as_dict(self, language: str = "en") -> dict[str, Any]:
+        """The JSON form, texts in one language."""
+        found = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
+        return {**found, "name": self.name(language) or self.id, "summary": self.summary(language)}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """What `enable` or `disable` did; `changed` is False where it was so already."""
+
+    plugin: str
+    enabled: bool
+    changed: bool
+    problems: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Row:
+    """A row of `k_plugin` that is on: the version and the manifest with which it was enabled."""
+
+    version: str
+    requires: Mapping[str, str]
+    manifest: Mapping[str, Any]
+
+
+class Plugins:
+    """The plugins of one workspace: what is there, what is on, and the two acts that change it."""
+
+    def __init__(self, discovery: Discovery, host: Host, schema: SchemaOfPlugins, database: Database) -> None:
+        self._discovery = discovery
+        self._host = host
+        self._schema = schema
+        self._database = database
+
+    # -- what is there ---------------------------------------------------------------------------------
+
+    def list(self) -> list[PluginInfo]:
+        """All installed plugins, and those that are on but not installed, by id."""
+        installed = self._discovery.installed()
+        rows = self._enabled()
+        return [self._info(one, installed.get(one), rows.get(one)) for one in sorted({*installed, *rows})]
+
+    def info(self, plugin: str) -> PluginInfo:
+        """One plugin. Raises UnknownPlugin with the nearest name."""
+        installed = self._discovery.get(plugin)
+        row = self._enabled().get(plugin)
+        if installed is None and row is None:
+            raise self._unknown(plugin)
+        return self._info(plugin, installed, row)
+
+    def enabled(self) -> tuple[str, ...]:
+        """The ids of the plugins that are on, by id."""
+        return tuple(sorted(self._enabled()))
+
+    # -- the two acts ----------------------------------------------------------------------------------
+
+    def enable(self, actor: Any, plugin: str) -> Outcome:
+        """Switch a plugin on: its objects and fields are made (or found again), its hooks are called.
+
+        Checks everything first, its code included, and then changes. Raises UnknownPlugin,
+        ManifestInvalid, PluginRefused, and what the schema refuses.
+        """
+        installed = self._discovery.get(plugin)
+        if installed is None:
+            raise self._unknown(plugin)
+        if installed.manifest is None:
+            raise ManifestInvalid(plugin, installed.errors)
+        rows = self._enabled()
+        row = rows.get(plugin)
+        same = row is not None and row.version == installed.version
+        if row is not None and same and row.manifest == _stored(installed.manifest):
+            self._host.sync(tuple(sorted(rows)))
+            return self._outcome(plugin, enabled=True, changed=False)
+        self._check(installed, installed.manifest, rows)
+        self._schema.enable_plugin(actor, installed.manifest, version=installed.version)
+        self._host.sync(self.enabled())
+        return self._outcome(plugin, enabled=True, changed=True)
+
+    def disable(self, actor: Any, plugin: str) -> Outcome:
+        """Switch a plugin off. Its tables and their data are kept; its code is called no more.
+
+        Raises UnknownPlugin; PluginRefused while another enabled plugin requires it.
+        """
+        rows = self._enabled()
+        if plugin not in rows:
+            if self._discovery.get(plugin) is None:
+                raise self._unknown(plugin)
+            return Outcome(plugin=plugin, enabled=False, changed=False)
+        needed_by = sorted(other for other, row in rows.items() if plugin in row.requires)
+        if needed_by:
+            raise PluginRefused(
+                plugin=plugin,
+                action="disabled",
+                reason=f"{_names(needed_by)} need{'s' if len(needed_by) == 1 else ''} it. "
+                f"Disable {_names(needed_by)} first.",
+            )
+        self._schema.disable_plugin(actor, plugin)
+        self._host.sync(self.enabled())
+        return Outcome(plugin=plugin, enabled=False, changed=True)
+
+    # -- inside ----------------------------------------------------------------------------------------
+
+    def _check(self, installed: Installed, manifest: Manifest, rows: Mapping[str, _Row]) -> None:
+        """Raise PluginRefused with every reason why this plugin can't be on beside the enabled ones."""
+        others = {other: row for other, row in rows.items() if other != manifest.id}
+        reasons = [
+            *_check_api(manifest),
+            *self._check_requires(manifest, others),
+            *self._check_conflicts(manifest, others),
+            *self._check_order(manifest, others),
+        ]
+        if not reasons:
+            reasons += self._host.check(installed)
+        if reasons:
+            raise PluginRefused(plugin=manifest.id, action="enabled", reason=" ".join(reasons))
+
+    def _check_requires(self, manifest: Manifest, others: Mapping[str, _Row]) -> list[str]:
+        reasons = []
+        for other, wanted in sorted(manifest.requires.items()):
+            row = others.get(other)
+            if row is not None:
+                if not _within(row.version, wanted):
+                    reasons.append(
+                        f"it needs '{other}' {wanted}, this is {row.version}. "
+                        f"Install a fitting version of '{other}'."
+                    )
+            elif self._discovery.get(other) is not None:
+                reasons.append(f"it needs '{other}' {wanted}, which is off. Enable '{other}' first.")
+            else:
+                reasons.append(
+                    f"it needs '{other}' {wanted}, which is not installed. Install it, then enable it first."
+                )
+        return reasons
+
+    def _check_conflicts(self, manifest: Manifest, others: Mapping[str, _Row]) -> list[str]:
+        reasons = []
+        for other, row in sorted(others.items()):
+            theirs = self._manifest(other)
+            mine = manifest.conflicts.get(other)
+            against = theirs.conflicts.get(manifest.id) if theirs else None
+            version = self._version(manifest.id)
+            if (mine is not None and _within(row.version, mine)) or (
+                against is not None and _within(version, against)
+            ):
+                reasons.append(f"it conflicts with '{other}' {row.version}. Disable '{other}' first.")
+        return reasons
+
+    def _check_order(self, manifest: Manifest, others: Mapping[str, _Row]) -> list[str]:
+        known = [found for other in others if (found := self._manifest(other)) is not None]
+        _, stuck = order_plugins([*known, manifest])
+        if manifest.id not in stuck:
+            return []
+        return [
+            f"its order is a circle among {_names(stuck)}. "
+            "Ask the authors to drop one of 'requires', 'after' or 'before'."
+        ]
+
+    def _manifest(self, plugin: str) -> Manifest | None:
+        installed = self._discovery.get(plugin)
+        return None if installed is None else installed.manifest
+
+    def _version(self, plugin: str) -> str:
+        installed = self._discovery.get(plugin)
+        return "" if installed is None else installed.version
+
+    def _enabled(self) -> dict[str, _Row]:
+        with self._database.read() as connection:
+            rows = connection.fetchall("SELECT id, version, manifest FROM k_plugin WHERE state = 'on'")
+        found = {}
+        for plugin, version, text in rows:
+            manifest = json.loads(text)
+            found[plugin] = _Row(version=version, requires=manifest.get("requires", {}), manifest=manifest)
+        return found
+
+    def _info(self, plugin: str, installed: Installed | None, row: _Row | None) -> PluginInfo:
+        manifest = installed.manifest if installed else None
+        problems = tuple(f"{e.field}: {e.message}" for e in installed.errors) if installed else ()
+        state = "broken" if installed and manifest is None else "off"
+        if row is not None:
+            state, problems = self._fares(plugin, installed, problems)
+        stored = row.manifest if row is not None else {}
+        return PluginInfo(
+            id=plugin,
+            name=manifest.name if manifest else Text.of(stored.get("name", plugin)),
+            summary=manifest.summary if manifest else Text.of(stored.get("summary", "")),
+            state=state,
+            enabled=row is not None,
+            installed=installed is not None,
+            version=installed.version if installed else row.version if row else "",
+            author=installed.author if installed else "",
+            license=installed.license if installed else "",
+            distribution=installed.distribution if installed else "",
+            requires=tuple(sorted(manifest.requires)) if manifest else (),
+            objects=tuple(made.name for made in manifest.objects) if manifest else (),
+            hooks=tuple(dict.fromkeys(use.hook for use in manifest.hooks)) if manifest else (),
+            problems=problems,
+        )
+
+    def _fares(
+        self, plugin: str, installed: Installed | None, problems: tuple[str, ...]
+    ) -> tuple[str, tuple[str, ...]]:
+        if installed is None:
+            return "missing", ("It is enabled here but not installed. Install it or disable it.",)
+        status = self._host.status().get(plugin)
+        if status is None:
+            return ("failed" if installed.manifest is None else "on"), problems
+        return ("on" if status.state == "ready" else status.state), status.problems
+
+    def _outcome(self, plugin: str, *, enabled: bool, changed: bool) -> Outcome:
+        status = self._host.status().get(plugin)
+        return Outcome(
+            plugin=plugin,
+            enabled=enabled,
+            changed=changed,
+            problems=status.problems if status else (),
+        )
+
+    def _unknown(self, plugin: str) -> UnknownPlugin:
+        near = difflib.get_close_matches(plugin, list(self._discovery.installed()), n=1)
+        hint = f"Did you mean '{near[0]}'?" if near else f"Install its distribution first: karvan-{plugin}."
+        return UnknownPlugin(plugin, hint=hint)
+
+
+def _stored(manifest: Manifest) -> Any:
+    """A manifest as its row gives it back."""
+    return json.loads(json.dumps(declarations.dump(manifest)))
+
+
+def _check_api(manifest: Manifest) -> list[str]:
+    version = importlib_metadata.version("karvan-sdk")
+    if _within(version, manifest.api):
+        return []
+    return [
+        f"it needs karvan-sdk {manifest.api}, this is {version}. "
+        f"Upgrade Karvan or choose another version of '{manifest.id}'."
+    ]
+
+
+def _within(version: str, wanted: str) -> bool:
+    return SpecifierSet(wanted).contains(version, prereleases=True)
+
+
+def _names(plugins: list[str]) -> str:
+    return ", ".join(f"'{plugin}'" for plugin in plugins)
+
