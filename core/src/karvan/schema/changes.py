@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Protocol
 
 import orjson
 
-from karvan.access.actors import Actor
 from karvan.database import Database
 from karvan.metadata.catalog import Catalog, Definition, FieldType, ObjectType, build_catalog, object_uid
 from karvan.metadata.kinds import moment_text
@@ -38,6 +37,15 @@ from karvan_sdk.errors import NotAllowed
 from karvan_sdk.fields import Field, Option
 from karvan_sdk.manifest import Manifest
 from karvan_sdk.objects import Object
+
+
+class Actor(Protocol):
+    """What a change of the schema needs to know of who asks (`karvan.access.actors.Actor` is one)."""
+
+    @property
+    def id(self) -> int | None: ...
+    @property
+    def is_admin(self) -> bool: ...
 
 
 @dataclass(frozen=True, kw_only=True)
