@@ -151,7 +151,8 @@ def _phone(values: Sequence[Any], column: Column) -> list[str]:
     return [
         NONE
         if v is None
-        else f'<a class="k-link k-nw" href="tel:{quote(str(v), safe="+")}">{_ltr(digits(_spaced(str(v))))}</a>'
+        else f'<a class="k-link k-nw" href="tel:{quote(str(v), safe="+")}">'
+        f"{_ltr(digits(_spaced(str(v))))}</a>"
         for v in values
     ]
 

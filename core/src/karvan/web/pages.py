@@ -1,0 +1,157 @@
+"""The pages that belong to no object: the door, home, settings; and the blueprint that holds them all."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Blueprint, redirect, render_template, request, url_for
+from flask_babel import gettext as _
+from markupsafe import Markup
+from werkzeug.wrappers import Response
+
+from karvan.metadata.catalog import ObjectType
+from karvan.records.shapes import ListQuery
+from karvan.web import lists, records
+from karvan.web.assets import vendor_files
+from karvan.web.cells import expandable, moment_html
+from karvan.web.formats import LANGUAGE_NAMES
+from karvan.web.visit import (
+    LANGUAGE_COOKIE,
+    SESSION_COOKIE,
+    THEME_COOKIE,
+    THEMES,
+    YEAR,
+    Workspace,
+    keep,
+    reader_of,
+    signed_in,
+    this_visit,
+)
+from karvan_sdk.errors import NotSignedIn
+from karvan_sdk.text import LANGUAGES
+
+RECENT = 5
+OPEN_TO_ALL = frozenset({"web.login", "web.sign_in", "web.choose_look"})
+
+
+def make_blueprint(workspace: Workspace) -> Blueprint:
+    """All pages of a workspace."""
+    web = Blueprint("web", __name__, template_folder="templates")
+
+    @web.before_request
+    def _needs_actor() -> None:
+        if request.endpoint not in OPEN_TO_ALL:
+            signed_in(workspace)
+
+    @web.context_processor
+    def _for_every_page() -> dict[str, Any]:
+        visit = this_visit(workspace)
+        objects = reader_of(workspace).catalog.objects.values() if visit.actor else ()
+        return {
+            "visit": visit,
+            "formats": visit.formats,
+            "language": visit.language,
+            "objects": objects,
+            "plural": lambda object_type: plural(object_type, visit.language),
+            "singular": lambda object_type: singular(object_type, visit.language),
+            "moment": lambda value: Markup(moment_html(value, visit.formats)),  # noqa: S704  escaped in there
+            "example": example,
+            "languages": LANGUAGE_NAMES,
+            "themes": THEMES,
+            "complete": bool(vendor_files()),
+        }
+
+    @web.get("/login")
+    def login() -> str | Response:
+        if this_visit(workspace).actor is not None:
+            return redirect("/")
+        return render_template("login.html", error="", email="", after=_local(request.args.get("next")))
+
+    @web.post("/login")
+    def sign_in() -> str | Response | tuple[str, int]:
+        email, after = request.form.get("email", ""), _local(request.form.get("next"))
+        try:
+            cookie = workspace.actors.sign_in(email, request.form.get("password", ""))
+        except NotSignedIn:
+            text = _("This address and password don't belong together.")
+            return render_template("login.html", error=text, email=email, after=after), 422
+        answer = redirect(after)
+        keep(answer, SESSION_COOKIE, cookie, workspace.settings.session_days * 24 * 3600)  # type: ignore[arg-type]
+        return answer
+
+    @web.post("/logout")
+    def logout() -> Response:
+        workspace.actors.sign_out(request.cookies.get(SESSION_COOKIE, ""))
+        answer = redirect(url_for("web.login"))
+        answer.delete_cookie(SESSION_COOKIE)
+        return answer
+
+    @web.post("/settings/look")
+    def choose_look() -> Response:
+        """Language and colours; for who is signed in the language goes with the person."""
+        actor = this_visit(workspace).actor
+        answer = redirect(_local(request.form.get("next")))
+        language, theme = request.form.get("language"), request.form.get("theme")
+        if language in LANGUAGES:
+            keep(answer, LANGUAGE_COOKIE, language, YEAR)  # type: ignore[arg-type]
+            if actor is not None and actor.id is not None:
+                workspace.actors.set_preferences(actor.id, language=language, timezone=actor.timezone)
+        if theme in THEMES:
+            keep(answer, THEME_COOKIE, theme, YEAR)  # type: ignore[arg-type]
+        return answer
+
+    @web.get("/")
+    def home() -> str:
+        reader = reader_of(workspace)
+        visit = this_visit(workspace)
+        cards = [_card(reader, object_type, visit) for object_type in reader.catalog.objects.values()]
+        return render_template("home.html", cards=cards)
+
+    @web.get("/settings")
+    def settings() -> str:
+        plugins = sorted(reader_of(workspace).catalog.plugins)
+        return render_template("settings.html", plugins=plugins)
+
+    lists.add_routes(web, workspace)
+    records.add_routes(web, workspace)
+    return web
+
+
+def _card(reader: Any, object_type: ObjectType, visit: Any) -> dict[str, Any]:
+    name = object_type.name_field
+    query = ListQuery(
+        sort=("-updated_at",), limit=RECENT, count="estimate", fields=("id", name, "updated_at", "owner"),
+        expand=expandable([object_type.fields["owner"]]),
+    )  # fmt: skip
+    page = reader.list(object_type.name, query)
+    return {
+        "object": object_type,
+        "count": lists.shown_count(page, visit.formats),
+        "rows": [lists.with_title(object_type, row) for row in page.rows],
+    }
+
+
+def example(object_type: ObjectType) -> str:
+    """A filter that works for this object, to show how one is written."""
+    for field in object_type.own_fields.values():
+        if field.kind.name == "select" and field.declaration.options:
+            return f'{field.name} = "{field.declaration.options[0].value}"'
+    return "created_at in last_days(7)"
+
+
+def plural(object_type: ObjectType, language: str) -> str:
+    """What many records of an object are called."""
+    declared = object_type.declaration
+    return declared.label_plural(language) or declared.label(language) or object_type.name
+
+
+def singular(object_type: ObjectType, language: str) -> str:
+    """What one record of an object is called."""
+    return object_type.declaration.label(language) or object_type.name
+
+
+def _local(address: str | None) -> str:
+    """An address of our own to go on to; whatever leads elsewhere becomes the home page."""
+    if not address or not address.startswith("/") or address.startswith(("//", "/\\", "/login")):
+        return "/"
+    return "/" if any(ord(c) < 32 for c in address) else address
