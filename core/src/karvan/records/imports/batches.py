@@ -80,7 +80,10 @@ class Cells:
     def nearest_choice(self, name: str, value: str) -> str:
         """The label most like a value that is no choice."""
         found = next(f.field for f in self.fills if f.field.name == name)
-        labels = {fold_name(word): word for o in found.declaration.options for word in o.label.all()}
+        words = (w for o in found.declaration.options for w in (*o.label.all(), o.value))
+        labels: dict[str, str] = {}
+        for word in words:
+            labels.setdefault(fold_name(word), word)
         return nearest(value, labels)
 
     def _reader(self, fill: Fill) -> Callable[[str], Any]:

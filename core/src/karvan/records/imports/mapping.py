@@ -54,15 +54,12 @@ def bare_name(name: str) -> str:
 
 
 def object_words(object_type: ObjectType) -> set[str]:
-    """The names and labels of an object, folded."""
+    """The names and labels of an object in singular and plural, folded."""
     declared = object_type.declaration
-    words = (
-        object_type.name,
-        bare_name(object_type.name),
-        *declared.label.all(),
-        *declared.label_plural.all(),
-    )
-    return {fold_header(w) for w in words} - {""}
+    singular = (object_type.name, bare_name(object_type.name), *declared.label.all())
+    # objects made on the fly have no label in plural
+    words = (*singular, *(f"{w}s" for w in singular if w.isascii()), *declared.label_plural.all())
+    return {fold_header(w) for w in words} - {"", "s"}
 
 
 def field_words(field: FieldType) -> set[str]:
