@@ -24,26 +24,55 @@ from karvan_sdk.text import Text
 
 EVENTS = ("create", "update", "delete", "restore")
 
-KEYS = frozenset(
-    [
-        "schema",
-        "id",
-        "name",
-        "summary",
-        "icon",
-        "api",
-        "requires",
-        "after",
-        "before",
-        "conflicts",
-        "capabilities",
-        "objects",
-        "fields",
-        "hooks",
-        "categories",
-        "links",
-    ]
-)
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str)
+
+
+def _is_label(value: Any) -> bool:
+    return _is_text(value) or _is_texts_by_key(value)
+
+
+def _is_list_of_texts(value: Any) -> bool:
+    return isinstance(value, list) and all(_is_text(one) for one in value)
+
+
+def _is_texts_by_key(value: Any) -> bool:
+    return isinstance(value, dict) and all(_is_text(one) for one in value.values())
+
+
+def _is_list_of_tables(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(one, dict) for one in value)
+
+
+_Shape = tuple[Callable[[Any], bool], str]
+_TEXT: _Shape = (_is_text, "A text is needed here.")
+_LABEL: _Shape = (_is_label, "A text, or a text per language, is needed here.")
+_TEXTS: _Shape = (_is_list_of_texts, "A list of texts is needed here.")
+_BY_KEY: _Shape = (_is_texts_by_key, "A table of texts is needed here.")
+_TABLES: _Shape = (_is_list_of_tables, "A list of tables is needed here.")
+
+_SHAPES: Mapping[str, _Shape] = {
+    "schema": (lambda value: True, ""),
+    "id": _TEXT,
+    "name": _LABEL,
+    "summary": _LABEL,
+    "icon": _TEXT,
+    "api": _TEXT,
+    "requires": _BY_KEY,
+    "after": _TEXTS,
+    "before": _TEXTS,
+    "conflicts": _BY_KEY,
+    "capabilities": _TEXTS,
+    "objects": _TEXTS,
+    "fields": _TABLES,
+    "hooks": _TABLES,
+    "categories": _TEXTS,
+    "links": _BY_KEY,
+}
+_HOOK_SHAPES: Mapping[str, _Shape] = {"hook": _TEXT, "objects": _TEXTS, "events": _TEXTS}
+KEYS = frozenset(_SHAPES)
+HOOK_KEYS = frozenset(_HOOK_SHAPES)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,15 +141,14 @@ def load_manifest(plugin: str, read: Callable[[str], str]) -> Manifest:
             [FieldError(field="manifest.toml", code="manifest", template="{why}", params={"why": str(exc)})],
         ) from exc
 
-    for key in data:
-        if key not in KEYS:
-            wrong(key, "Unknown key '{key}'.", key=key)
+    given = data.keys()
+    data = _well_formed(data, _SHAPES, "", wrong)
     if data.get("schema") != 1:
         wrong("schema", "This host reads manifests with schema = 1.")
     if data.get("id") != plugin:
         wrong("id", "The manifest says '{id}', its entry point '{plugin}'.", id=data.get("id"), plugin=plugin)
     for key in ("name", "summary", "api"):
-        if not data.get(key):
+        if key not in given or (key in data and not data[key]):
             wrong(key, "This key is required.")
     try:
         check_plugin_id(plugin)
@@ -164,8 +192,9 @@ def load_manifest(plugin: str, read: Callable[[str], str]) -> Manifest:
         foreign.append(ForeignField(object=entry["object"], field=declared))
 
     hooks: list[HookUse] = []
-    for number, entry in enumerate(data.get("hooks", [])):
+    for number, declared_hook in enumerate(data.get("hooks", [])):
         at = f"hooks[{number}]"
+        entry = _well_formed(declared_hook, _HOOK_SHAPES, f"{at}.", wrong)
         policy = POLICIES.get(entry.get("hook", ""))
         if policy is None:
             wrong(at, "There is no hook '{hook}'.", hook=entry.get("hook"))
@@ -197,6 +226,21 @@ def load_manifest(plugin: str, read: Callable[[str], str]) -> Manifest:
         categories=tuple(data.get("categories", ())),
         links=MappingProxyType(dict(data.get("links", {}))),
     )
+
+
+def _well_formed(
+    data: Mapping[str, Any], shapes: Mapping[str, _Shape], at: str, wrong: Callable[..., None]
+) -> dict[str, Any]:
+    """The keys that are known and have the right shape; the others are told to `wrong`."""
+    found = {}
+    for key, value in data.items():
+        if key not in shapes:
+            wrong(f"{at}{key}", "Unknown key '{key}'.", key=key)
+        elif not shapes[key][0](value):
+            wrong(f"{at}{key}", shapes[key][1])
+        else:
+            found[key] = value
+    return found
 
 
 def check_field(declared: Field, *, at: str, types: tuple[str, ...] = FIELD_TYPES) -> list[FieldError]:
