@@ -97,7 +97,7 @@ def _table(cls: type, readers: Mapping[str, Callable[[Any, str, _Findings], Any]
             if key not in readers:
                 findings.add(_join(at, str(key)), "unknown_key", "Unknown key '{key}'.", key=str(key))
         for key in required:
-            if key not in data:
+            if data.get(key) is None:
                 findings.add(_join(at, key), "required", "This key is required.")
         values = {
             key: reader(data[key], _join(at, key), findings)

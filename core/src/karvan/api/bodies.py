@@ -103,7 +103,7 @@ class BulkBody(_Body):
     action = ma.String(required=True, validate=validate.OneOf(("create", "update", "delete")))
     records = ma.List(Record(), validate=validate.Length(min=1, max=BULK_MAX))
     ids = ma.List(Id(), validate=validate.Length(min=1, max=BULK_MAX))
-    partial = Flag(load_default=True)
+    any_part = Flag(load_default=True, data_key="partial")  # marshmallow has its own `partial`
 
     def load(self, data: Any, **kwargs: Any) -> Any:
         """Load, and hold that `records` or `ids` is there as the action needs it."""
@@ -115,7 +115,7 @@ class BulkBody(_Body):
         if other in loaded:
             messages[other] = [Finding.of("unknown_key", "This key has no place in {action}.", loaded)]
         if messages:
-            raise ValidationError(messages)  # type: ignore[arg-type]  # nested lists are what it stores itself
+            raise ValidationError(messages)
         return loaded
 
 

@@ -11,7 +11,6 @@ from typing import Any, Protocol
 import orjson
 from flask import request
 from flask_wtf.csrf import validate_csrf
-from karvan_sdk.errors import FieldError, NotAllowed, NotSignedIn, ValidationFailed
 from wtforms.validators import ValidationError as CsrfInvalid
 
 from karvan.access.actors import TOKEN_PREFIX, Actor, Actors
@@ -19,6 +18,7 @@ from karvan.api.problems import BadJson, CsrfFailed, WrongMediaType
 from karvan.database import Database
 from karvan.metadata.store import Catalogs
 from karvan.records.service import Records
+from karvan_sdk.errors import FieldError, NotAllowed, NotSignedIn, ValidationFailed
 
 SESSION_COOKIE = "karvan_session"
 SAFE = frozenset(("GET", "HEAD", "OPTIONS", "TRACE"))
@@ -74,7 +74,7 @@ class Call:
             raise BadJson(reason=str(exc)) from exc
 
     def read_object(self) -> tuple[bytes, dict[str, Any]]:
-        """The bytes of the body and the JSON object in them; raises ValidationFailed for another JSON value."""
+        """The bytes of the body and the JSON object in them; another JSON value raises ValidationFailed."""
         body, value = self.read_body()
         if not isinstance(value, dict):
             raise ValidationFailed(

@@ -9,13 +9,18 @@ from __future__ import annotations
 import re
 import zlib
 
-from karvan.api.problems import VersionNeeded
+from karvan.api.problems import BadQuery, VersionNeeded
 from karvan.records.shapes import ListQuery
+from karvan_sdk.errors import FieldError
 
-_TAG = re.compile(r'(W/)?"([\x21\x23-\x7e\x80-\uffff]*)"')
-_VERSION = re.compile(r"([0-9]{1,18})(?:-.*)?")
+_OURS = r'"([0-9]{1,18})(?:-[0-9]+-[0-9a-f]+)?"'
+IF_MATCH = rf"^\s*(?:\*|(?:W/)?{_OURS}(?:\s*,\s*(?:W/)?{_OURS})*)\s*$"
+"""What may stand in If-Match: `*`, or tags of this API."""
+_IF_MATCH = re.compile(IF_MATCH)
+_STRONG = re.compile(rf"(?<!/){_OURS}")
+_TAG = re.compile(r'(?:W/)?("[\x21\x23-\x7e\x80-\uffff]*")')
 NO_VERSION = 0
-"""No record has it, so that a tag of something else never matches."""
+"""No record has it, so that a weak tag never matches."""
 
 
 def make_etag(version: int, catalog_version: int, query: ListQuery, body: bytes) -> str:
@@ -38,21 +43,26 @@ def is_known(if_none_match: str | None, etag: str) -> bool:
         return False
     if if_none_match == etag or if_none_match.strip() == "*":
         return True
-    return any(f'"{tag}"' == etag for _, tag in _TAG.findall(if_none_match))
+    return etag in _TAG.findall(if_none_match)
 
 
 def versions_allowed(if_match: str | None) -> tuple[int, ...] | None:
-    """The versions that If-Match names; None for `*`. Raises VersionNeeded when there is no such header.
+    """The versions that If-Match names; None for `*`. Weak tags match nothing.
 
-    Weak tags and tags of something else match nothing.
+    Raises VersionNeeded when there is no such header, BadQuery when it holds something else than our tags.
     """
     if if_match is None or not if_match.strip():
         raise VersionNeeded
     if if_match.strip() == "*":
         return None
-    found = []
-    for weak, tag in _TAG.findall(if_match):
-        version = _VERSION.fullmatch(tag)
-        if version and not weak:
-            found.append(int(version[1]))
-    return tuple(found) or (NO_VERSION,)
+    if not _IF_MATCH.match(if_match):
+        raise BadQuery(
+            [
+                FieldError(
+                    field="If-Match",
+                    code="bad_tag",
+                    template="Send the record's ETag as it was given, its version in quotes, or *.",
+                )
+            ]
+        )
+    return tuple(int(version) for version in _STRONG.findall(if_match)) or (NO_VERSION,)

@@ -11,7 +11,6 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import orjson
-from karvan_sdk.errors import FieldError
 
 from karvan.access.actors import Actor
 from karvan.api.call import Call
@@ -20,6 +19,7 @@ from karvan.api.reply import Reply
 from karvan.database import Transaction
 from karvan.metadata.kinds import moment_text
 from karvan.records.writer import Writer
+from karvan_sdk.errors import FieldError
 
 KEPT = timedelta(hours=24)
 KEY_MAX = 200
@@ -43,7 +43,7 @@ _SWEEP = {
 
 
 def change(call: Call, body: bytes, act: Callable[[Writer], Reply]) -> Reply:
-    """Do a change of records in one transaction; with an Idempotency-Key only once, however often it is sent."""
+    """Do a change of records in one transaction; with an Idempotency-Key once, however often it is sent."""
     key = read_key(call)
     with call.workspace.records.write(call.actor, "api") as writer:
         if key is None:

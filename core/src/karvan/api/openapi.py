@@ -11,17 +11,16 @@ from typing import Any
 from apispec import APISpec
 
 from karvan.api.bodies import BULK_MAX, GROUPS_MAX, MEASURES_MAX, PARTS_MAX
+from karvan.api.declared import declaration_schemas
 from karvan.api.idempotency import KEY_MAX
 from karvan.api.problems import ANSWERS, MEDIA_TYPE
-from karvan.api.declared import declaration_schemas
 from karvan.metadata.catalog import Catalog, FieldType, ObjectType
 from karvan.metadata.kinds import ID_MAX, INTEGER_MAX, LONG_TEXT_MAX, TEXT_MAX
-from karvan.records.aggregate import BUCKETS
-from karvan.records.shapes import LIMIT_MAX
+from karvan.records.shapes import BUCKETS, LIMIT_MAX
 
 Json = dict[str, Any]
 PREFIX = "/api/v1"
-_TITLES = {a.status: a.title for a in reversed(ANSWERS.values())}
+_TITLES = {a.status: a.title for a in reversed(tuple(ANSWERS.values()))}
 _ALWAYS = (400, 401, 403, 503)
 _EMPTY: Json = {"enum": [None, ""]}
 _NUMBER = r"^\s*-?[0-9]{1,26}(\.[0-9]{1,26})?\s*$"
@@ -84,7 +83,7 @@ def shown_schema(field: FieldType) -> Json:
 
 
 def sent_schema(field: FieldType, *, needed: bool) -> Json:
-    """What may be sent for a field. Empty text and null both mean "empty" and are left out where one is needed."""
+    """What may be sent for a field. Empty text and null both mean "empty", unless a value is needed."""
     schema = _sent(field)
     if not schema:
         return _words(field)
@@ -119,7 +118,7 @@ def _sent(field: FieldType) -> Json:
     if kind == "currency_code":
         return {"type": "string", "pattern": r"^\s*[A-Za-z]{3}\s*$"}
     schema = dict(field.kind.json_type)
-    if schema.get("type") == "string" and "format" not in schema or kind == "email":
+    if (schema.get("type") == "string" and "format" not in schema) or kind == "email":
         schema["maxLength"] = declared.max_length or (LONG_TEXT_MAX if kind == "long_text" else TEXT_MAX)
         if isinstance(declared.minimum, int):
             schema["minLength"] = max(declared.minimum, 1)
@@ -348,13 +347,13 @@ _IF_MATCH = _in_header(
     "If-Match",
     'The ETag of the record as you read it, or its version in quotes (`"7"`), or `*`.',
     required=True,
-    pattern=r'^(\*|"[0-9]{1,9}")$',
+    pattern=r'^(\*|"[0-9]{1,9}(-[0-9]+-[0-9a-f]+)?")$',
 )
 _IF_NONE_MATCH = _in_header("If-None-Match", "The ETag you hold; 304 when it still stands.")
 _KEY = _in_header(
     "Idempotency-Key",
     "Any text of your choice; the same call with the same key takes effect once and is kept for 24 hours.",
-    pattern="^[!-~]{1,%d}$" % KEY_MAX,
+    pattern=f"^[!-~]{{1,{KEY_MAX}}}$",
 )
 _AFTER = _in_query("after", _TEXT, "The cursor `next` of the page before.")
 _LIMIT = _in_query(
@@ -364,9 +363,7 @@ _DRY_RUN = _in_query("dry_run", {"type": "boolean"}, "Only give the plan of what
 
 
 def _names_in_query(name: str, names: list[str], description: str, **schema: Any) -> Json:
-    return _in_query(
-        name, _list_of({"enum": names}, **schema), description, style="form", explode=False
-    )
+    return _in_query(name, _list_of({"enum": names}, **schema), description, style="form", explode=False)
 
 
 def _selection(object_type: ObjectType) -> list[Json]:
@@ -399,7 +396,12 @@ def _body(schema: Json) -> Json:
 
 
 def _operation(
-    tag: str, id_: str, summary: str, responses: Json, parameters: Iterable[Json] = (), body: Json | None = None
+    tag: str,
+    id_: str,
+    summary: str,
+    responses: Json,
+    parameters: Iterable[Json] = (),
+    body: Json | None = None,
 ) -> Json:
     found: Json = {"tags": [tag], "operationId": id_, "summary": summary, "responses": responses}
     if parameters:
@@ -426,7 +428,9 @@ def _add_object(spec: APISpec, catalog: Catalog, object_type: ObjectType) -> Non
     changed_answer = _json_answer("The record as it stands now.", one, {**_ETAG, **_REPLAYED})
     base = f"{PREFIX}/records/{name}"
 
-    def op(verb: str, summary: str, responses: Json, parameters: Iterable[Json] = (), body: Json | None = None) -> Json:
+    def op(
+        verb: str, summary: str, responses: Json, parameters: Iterable[Json] = (), body: Json | None = None
+    ) -> Json:
         return _operation(name, f"{verb}.{name}", summary, responses, parameters, body)
 
     spec.path(
@@ -463,7 +467,10 @@ def _add_object(spec: APISpec, catalog: Catalog, object_type: ObjectType) -> Non
             "get": op(
                 "get",
                 f"Read: {label}",
-                _answers({"200": record_answer, "304": {"description": "You hold it already.", "headers": _ETAG}}, 404),
+                _answers(
+                    {"200": record_answer, "304": {"description": "You hold it already.", "headers": _ETAG}},
+                    404,
+                ),
                 [*_selection(object_type), _IF_NONE_MATCH],
             ),
             "patch": op(
@@ -476,7 +483,14 @@ def _add_object(spec: APISpec, catalog: Catalog, object_type: ObjectType) -> Non
             "delete": op(
                 "delete",
                 f"Put into the trash: {label}",
-                _answers({"204": {"description": "It is in the trash.", "headers": _REPLAYED}}, 404, 409, 412, 422, 428),
+                _answers(
+                    {"204": {"description": "It is in the trash.", "headers": _REPLAYED}},
+                    404,
+                    409,
+                    412,
+                    422,
+                    428,
+                ),
                 [_IF_MATCH, _KEY],
             ),
         },
@@ -525,7 +539,9 @@ def _add_object(spec: APISpec, catalog: Catalog, object_type: ObjectType) -> Non
             "post": op(
                 "bulk",
                 f"Change many: {label}",
-                _answers({"200": _json_answer("What was done.", _ref("bulk_result"), _REPLAYED)}, 409, *_IN_BODY),
+                _answers(
+                    {"200": _json_answer("What was done.", _ref("bulk_result"), _REPLAYED)}, 409, *_IN_BODY
+                ),
                 [_KEY],
                 _bulk_schema(name),
             )
@@ -538,7 +554,11 @@ def _add_object(spec: APISpec, catalog: Catalog, object_type: ObjectType) -> Non
                 "aggregate",
                 f"Figures: {label}",
                 _answers(
-                    {"200": _json_answer("One row per group.", _object({"data": _list_of({"type": "object"})}))},
+                    {
+                        "200": _json_answer(
+                            "One row per group.", _object({"data": _list_of({"type": "object"})})
+                        )
+                    },
                     *_IN_BODY,
                 ),
                 (),
@@ -551,7 +571,9 @@ def _add_object(spec: APISpec, catalog: Catalog, object_type: ObjectType) -> Non
     )
     spec.path(
         path=f"{PREFIX}/trash/{name}",
-        operations={"get": op("trash", f"Trash: {label}", _answers({"200": listed}, 404), _listing(object_type))},
+        operations={
+            "get": op("trash", f"Trash: {label}", _answers({"200": listed}, 404), _listing(object_type))
+        },
     )
 
 
@@ -570,7 +592,11 @@ def _bulk_schema(name: str) -> Json:
 
     def act(action: str, key: str, items: Json) -> Json:
         return _object(
-            {"action": {"const": action}, key: _list_of(items, minItems=1, maxItems=BULK_MAX), "partial": partial},
+            {
+                "action": {"const": action},
+                key: _list_of(items, minItems=1, maxItems=BULK_MAX),
+                "partial": partial,
+            },
             optional=["partial"],
         )
 
@@ -695,7 +721,10 @@ _META_BODY = (404, 409, 413, 415, 422)
 _FIXED: dict[str, Json] = {
     f"{PREFIX}/meta/objects": {
         "get": _fixed(
-            "schema", "objects", "All objects", {"200": _json_answer("All.", _data(_list_of(_ref("shown_object"))))}
+            "schema",
+            "objects",
+            "All objects",
+            {"200": _json_answer("All.", _data(_list_of(_ref("shown_object"))))},
         ),
         "post": _fixed(
             "schema",
@@ -789,11 +818,7 @@ _FIXED: dict[str, Json] = {
             _META_BODY,
             parameters=[_OBJECT, _FIELD, _DRY_RUN],
             body=_object(
-                {
-                    "options": _list_of(
-                        {"anyOf": [_TEXT, _ref("meta.option")]}, minItems=1, maxItems=PARTS_MAX
-                    )
-                }
+                {"options": _list_of({"anyOf": [_TEXT, _ref("meta.option")]}, minItems=1, maxItems=PARTS_MAX)}
             ),
         )
     },

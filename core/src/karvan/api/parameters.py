@@ -8,10 +8,9 @@ from functools import lru_cache
 from typing import Any, get_args
 from urllib.parse import parse_qsl
 
-from karvan_sdk.errors import BadInput, FieldError, UnknownField
-
 from karvan.api.problems import BadQuery, at_input
 from karvan.records.shapes import LIMIT_MAX, CountWanted, ListQuery
+from karvan_sdk.errors import BadInput, FieldError, UnknownField
 
 LIST = ("filter", "sort", "fields", "expand", "limit", "after", "count")
 ONE = ("fields", "expand")
@@ -122,7 +121,9 @@ def _read(text: str, allowed: tuple[str, ...]) -> Asked:
         if name not in allowed:
             known = ", ".join(allowed) or "none"
             errors.append(
-                _fault(name[:60], "unknown_parameter", "There is no such parameter; known: {known}.", known=known)
+                _fault(
+                    name[:60], "unknown_parameter", "There is no such parameter; known: {known}.", known=known
+                )
             )
         elif name in seen:
             errors.append(_fault(name, "given_twice", "The parameter may be given once only."))
@@ -148,15 +149,15 @@ def diagnose(query: ListQuery, read: Callable[[ListQuery], object]) -> list[Fiel
 
     `read` does the reading; it is asked once per part. Only refused requests come here.
     """
-    errors: list[FieldError] = []
+    found: dict[str, FieldError] = {}
     bare = ListQuery(limit=1)
-    for part in _parts(query):
-        name, asked = part
+    for name, asked in _parts(query):
         try:
             read(replace(bare, **asked))
         except (BadInput, UnknownField) as exc:
-            errors.extend(at_input(exc, name))
-    return list({(e.field, e.message): e for e in errors}.values())
+            for error in at_input(exc, name):
+                found.setdefault(error.message, error)  # a bad sort is no fault of the cursor too
+    return list(found.values())
 
 
 def _parts(query: ListQuery) -> list[tuple[str, dict[str, Any]]]:
@@ -168,10 +169,10 @@ def _parts(query: ListQuery) -> list[tuple[str, dict[str, Any]]]:
     parts += [("expand", {"expand": (name,)}) for name in query.expand]
     if query.fields is not None and query.expand:
         parts.append(("expand", {"fields": query.fields, "expand": query.expand}))
-    if query.after:
-        parts.append(("after", {"after": query.after, "sort": query.sort}))
     if len(query.sort) > 1:
         parts.append(("sort", {"sort": query.sort}))
+    if query.after:
+        parts.append(("after", {"after": query.after, "sort": query.sort}))
     return parts
 
 
@@ -184,4 +185,3 @@ def read_or_diagnose(asked: Asked, read: Callable[[ListQuery], Any]) -> Any:
             errors = diagnose(asked.query, read) or at_input(exc, getattr(exc, "field", ""))
             raise BadQuery(errors) from exc
     raise BadQuery((*asked.errors, *diagnose(asked.query, read)))
-

@@ -64,7 +64,10 @@ def list_history(call: Call, object: str, id: int) -> Reply:
     _check_id(object, id)
     query = refuse_parameters(call.query, HISTORY).query
     reader = call.workspace.records.read(call.actor)
-    return _page_reply(reader.history(object, id, query.limit, query.after))
+    try:
+        return _page_reply(reader.history(object, id, query.limit, query.after))
+    except BadInput as exc:
+        raise BadQuery(at_input(exc, exc.field)) from exc
 
 
 def get_record(call: Call, object: str, id: int) -> Reply:
@@ -119,7 +122,8 @@ def _diagnose_aggregate(call: Call, object: str, query: AggregateQuery) -> list[
     nothing = "1 = 0"  # names and types are checked, no record is read
     parts += [(f"group[{i}]", AggregateQuery(group=(g,), filter=nothing)) for i, g in enumerate(query.group)]
     parts += [
-        (f"measures[{i}]", AggregateQuery(measures=(m,), filter=nothing)) for i, m in enumerate(query.measures)
+        (f"measures[{i}]", AggregateQuery(measures=(m,), filter=nothing))
+        for i, m in enumerate(query.measures)
     ]
     parts.append(("filter", AggregateQuery(filter=query.filter)))
     parts.append(("tz", AggregateQuery(tz=query.tz, filter=nothing)))
@@ -200,11 +204,11 @@ def change_many(call: Call, object: str) -> Reply:
 
     def act(writer: Writer) -> Reply:
         if asked["action"] == "create":
-            result = writer.create_many(object, asked["records"], asked["partial"])
+            result = writer.create_many(object, asked["records"], asked["any_part"])
         elif asked["action"] == "update":
-            result = writer.update_many(object, asked["records"], asked["partial"])
+            result = writer.update_many(object, asked["records"], asked["any_part"])
         else:
-            result = writer.delete_many(object, asked["ids"], asked["partial"])
+            result = writer.delete_many(object, asked["ids"], asked["any_part"])
         return json_reply(_bulk_body(result))
 
     return _in_body(call, body, act)

@@ -38,7 +38,7 @@ class Reply(Response):
             fixed.append(("Content-Type", media_type))
         if status in (204, 304):
             fixed = []
-        self.headers._list = [*fixed, *headers]  # type: ignore[attr-defined]  # adding one by one validates each
+        self.headers._list = [*fixed, *headers]  # one by one each would be validated
         self._status = _STATUS_LINES[status]
         self._status_code = status
         self.response = [body]

@@ -11,6 +11,7 @@ from werkzeug.routing import BaseConverter
 
 from karvan.api import meta, plugins, records, system
 from karvan.api.call import Call, Workspace, identify
+from karvan.api.docs import add_docs
 from karvan.api.reply import Reply
 from karvan_sdk.errors import NotSignedIn
 
@@ -80,6 +81,11 @@ def add_routes(app: Flask, workspace: Workspace) -> None:
                 view_func=_serve(view, workspace),
                 methods=[method],
             )
+    _add_system_routes(app, workspace)
+    add_docs(app, workspace)
+
+
+def _add_system_routes(app: Flask, workspace: Workspace) -> None:
     specs = system.Specs()
 
     def show_spec(call: Call) -> Reply:

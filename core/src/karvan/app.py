@@ -1,0 +1,79 @@
+"""One Flask app over one workspace: where the surfaces are put together."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from pathlib import Path
+
+from flask import Flask, request
+from jinja2 import ChoiceLoader, PackageLoader
+from werkzeug.wrappers import Response as WerkzeugResponse
+
+from karvan import api
+from karvan.database.models import db
+from karvan.settings import Settings, load_settings
+from karvan.workspace import Workspace
+
+API_PATHS = ("/api", "/health", "/ready")
+
+
+class App(Flask):
+    """Flask, whose errors below the API's paths are problems (RFC 9457) whatever their origin.
+
+    Error handlers of blueprints don't see a path that no route matches, so this is decided here.
+    """
+
+    body_max: int = 0
+
+    def handle_user_exception(self, e: Exception) -> WerkzeugResponse:
+        """Answer an exception that was raised while a request was served."""
+        if not is_api_path(request.path):
+            return super().handle_user_exception(e)  # type: ignore[return-value]
+        return api.answer_exception(e, method=request.method, path=request.path, body_max=self.body_max)
+
+
+def is_api_path(path: str) -> bool:
+    """Whether errors at this path are answered as problems."""
+    return any(path == known or path.startswith(f"{known}/") for known in API_PATHS)
+
+
+def create_app(settings: Settings | None = None, workspace: Workspace | None = None) -> Flask:
+    """The app of a workspace; without one it is opened with `settings`, else with the environment's."""
+    if workspace is None:
+        workspace = Workspace(settings or load_settings())
+    settings = workspace.settings
+    app = App("karvan", static_folder=None)
+    app.body_max = settings.body_max
+    app.url_map.merge_slashes = False  # an address names one thing; two slashes name nothing
+    app.config.update(
+        MAX_CONTENT_LENGTH=settings.body_max,
+        KARVAN_ENGINE=workspace.database.engine,
+        SQLALCHEMY_DATABASE_URI=settings.url,
+        SECRET_KEY=read_secret(settings.home),
+    )
+    app.extensions["karvan"] = workspace
+    app.jinja_loader = ChoiceLoader([PackageLoader("karvan.api")])
+    db.init_app(app)
+    api.setup(app, workspace)
+    return app
+
+
+def read_secret(home: Path) -> str:
+    """The secret that signs the pages' form tokens; made at the first start, the same for all workers."""
+    path = home / "secret.key"
+    try:
+        return path.read_text(encoding="ascii")
+    except FileNotFoundError:
+        pass
+    home.mkdir(parents=True, exist_ok=True)
+    draft = home / f"secret.key.{os.getpid()}.{secrets.token_hex(4)}"
+    draft.touch(mode=0o600)
+    draft.write_text(secrets.token_hex(32), encoding="ascii")
+    try:
+        os.link(draft, path)  # of several workers that start at once the first one's stays
+    except FileExistsError:
+        pass
+    finally:
+        draft.unlink()
+    return path.read_text(encoding="ascii")
