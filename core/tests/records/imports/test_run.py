@@ -310,7 +310,7 @@ def test_an_object_is_made_once(run: Run) -> None:
 
 def test_an_object_without_a_column_for_its_name_is_not_made(run: Run) -> None:
     with pytest.raises(BadInput, match="No column can be the name"):
-        run("port", "size,open\nbig,1\nbig,0\n", create_object=True)
+        run("port", "size,open\nbig,1\nbig,1\n", create_object=True)
 
 
 def test_an_unknown_choice_is_told_or_added(run: Run, fleet: Workspace, admin: Actor) -> None:

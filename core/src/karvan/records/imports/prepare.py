@@ -134,21 +134,21 @@ class Preparing:
         )
 
     def _name_column(self) -> int:
-        for position, header in enumerate(self.table.header):
-            values = self.table.column(position)
-            if (
-                not header
-                or not values
-                or len(values) < len(self.table.rows)
-                or len(set(values)) < len(values)
-            ):
-                continue
-            if infer_type(values).type == "text":
-                return position
-        raise BadInput(
-            "No column can be the name of the new object: it needs one with text that differs in every row.",
-            field="file",
-        )
+        """The first column of text that tells every row apart, else the first that does (a number)."""
+        telling = [p for p, header in enumerate(self.table.header) if header and self._tells_rows_apart(p)]
+        texts = (p for p in telling if infer_type(self.table.column(p)).type == "text")
+        found = next(texts, telling[0] if telling else None)
+        if found is None:
+            raise BadInput(
+                "No column can be the name of the new object: it needs one that is filled and different in "
+                "every row.",
+                field="file",
+            )
+        return found
+
+    def _tells_rows_apart(self, position: int) -> bool:
+        values = self.table.column(position)
+        return len(set(values)) == len(values) == len(self.table.rows) > 0
 
     # -- fields ----------------------------------------------------------------------------------------
 
