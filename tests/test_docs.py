@@ -1,0 +1,222 @@
+"""The references in docs/ say what the code does: each name is in both, or the test names the difference."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import pkgutil
+import re
+from collections.abc import Iterator
+from dataclasses import fields
+from pathlib import Path
+from urllib.parse import unquote
+
+import click
+import pytest
+
+import karvan
+import karvan_sdk
+from karvan.api.problems import answer_of
+from karvan.api.routes import ROUTES
+from karvan.settings import Settings
+from karvan_sdk import FIELD_TYPES, Field, HookKind, KarvanError, Object, describe_hooks, manifest
+from tests.source import ROOT
+
+DOCS = ROOT / "docs"
+EDGES = ("GET /api/openapi.json", "GET /health", "GET /ready")
+"""What answers outside `/api/v1`."""
+
+
+def read(name: str) -> str:
+    return (DOCS / name).read_text(encoding="utf-8")
+
+
+def section(text: str, title: str) -> str:
+    """The part of a page under a heading, up to the next one of the same rank."""
+    found = re.search(rf"^## {re.escape(title)}\n(.*?)(?=^## |\Z)", text, flags=re.MULTILINE | re.DOTALL)
+    assert found, f"there is no heading '{title}'"
+    return found[1]
+
+
+def rows(text: str) -> dict[str, list[str]]:
+    """The rows of a table whose first cell is code: that code → the other cells."""
+    lines = [re.split(r"(?<!\\)\|", line)[1:-1] for line in text.splitlines() if line.startswith("| `")]
+    return {line[0].strip().strip("`"): [cell.strip() for cell in line[1:]] for line in lines}
+
+
+# -- hooks -------------------------------------------------------------------------------------------------
+
+
+def test_every_hook_has_its_heading_and_every_kind_its_row() -> None:
+    headings = re.findall(r"^## (\w+)$", read("hooks.md"), flags=re.MULTILINE)
+    assert sorted(set(headings) - {"Kinds"}) == sorted(describe_hooks())
+    kinds = re.findall(r"^\| (\w+) \|", section(read("hooks.md"), "Kinds"), flags=re.MULTILINE)
+    assert sorted(set(kinds) - {"kind"}) == sorted(HookKind)
+
+
+@pytest.mark.parametrize("name", describe_hooks())
+def test_a_hook_is_documented_with_its_signature_kind_and_budget(name: str) -> None:
+    policy, function = describe_hooks()[name]
+    arguments = ", ".join(p for p in inspect.signature(function).parameters if p != "self")
+    line = f"`{name}({arguments})` · {policy.kind.value} · {policy.budget_ms} ms"
+    assert line in section(read("hooks.md"), name)
+
+
+# -- manifest ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("title", "keys"),
+    [
+        ("Keys", set(manifest.KEYS)),
+        ("Hooks", set(manifest.HOOK_KEYS)),
+        ("Objects", {f.name for f in fields(Object)}),
+        ("Fields", {f.name for f in fields(Field)}),
+    ],
+)
+def test_every_key_of_the_manifest_is_documented(title: str, keys: set[str]) -> None:
+    assert set(rows(section(read("manifest.md"), title))) == keys
+
+
+def test_every_field_type_and_event_is_documented() -> None:
+    assert re.findall(r"`(\w+)`", rows(section(read("manifest.md"), "Fields"))["type"][0]) == list(
+        FIELD_TYPES
+    )
+    events = rows(section(read("manifest.md"), "Hooks"))["events"][0]
+    assert re.findall(r"`(\w+)`", events) == list(manifest.EVENTS)
+
+
+# -- settings ----------------------------------------------------------------------------------------------
+
+
+def test_every_setting_is_documented_with_its_default() -> None:
+    documented = {name: cells[0].strip("`") for name, cells in rows(read("settings.md")).items()}
+    settings = {f.name: str(f.default) or "(empty)" for f in fields(Settings)}
+    assert {name: value for name, value in documented.items() if name.islower()} == settings
+
+
+def test_a_variable_outside_the_settings_is_documented_if_the_code_reads_it() -> None:
+    places = ("Makefile", ".ci/run", "core/hatch_build.py", "conftest.py", "tests/needs.py")
+    text = "".join((ROOT / place).read_text(encoding="utf-8") for place in places)
+    used = set(re.findall(r"\bKARVAN_[A-Z]+(?:_[A-Z]+)*", text)) - {"KARVAN_TEST"}
+    documented = {name for name in rows(read("settings.md")) if name.isupper()}
+    assert used - {"KARVAN_HOME"} == documented
+
+
+# -- errors ------------------------------------------------------------------------------------------------
+
+
+def error_classes(base: type[KarvanError] = KarvanError) -> Iterator[type[KarvanError]]:
+    for cls in base.__subclasses__():
+        if cls.__module__.split(".")[0] in ("karvan", "karvan_sdk"):
+            yield cls
+        yield from error_classes(cls)
+
+
+def load_all() -> None:
+    """Import every module, so that every error class exists."""
+    for package in (karvan, karvan_sdk):
+        for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
+            if ".migrations" not in module.name and not module.name.endswith("__main__"):
+                importlib.import_module(module.name)
+
+
+def test_every_error_is_documented_with_its_status() -> None:
+    load_all()
+    statuses: dict[str, set[int]] = {}
+    for cls in error_classes():
+        statuses.setdefault(cls.code, set()).add(answer_of(cls.__new__(cls)).status)
+    expected = {code: ", ".join(str(s) for s in sorted(found)) for code, found in statuses.items()}
+    assert {code: cells[0] for code, cells in rows(read("errors.md")).items()} == expected
+
+
+# -- REST --------------------------------------------------------------------------------------------------
+
+
+def documented_path(path: str) -> str:
+    """`/records/<object>/<record_id:id>` as people write it."""
+    return re.sub(r"<\w+:(\w+)>", r"<\1>", f"/api/v1{path}")
+
+
+def test_every_route_is_documented() -> None:
+    routes = {f"{method} {documented_path(r.path)}" for r in ROUTES for method in r.views}
+    assert set(rows(section(read("rest.md"), "Routes"))) == routes | set(EDGES)
+
+
+# -- command line ------------------------------------------------------------------------------------------
+
+
+def commands(group: click.Group, path: str = "karvan") -> Iterator[tuple[str, click.Command]]:
+    """(whole name, command) of everything below a group."""
+    for name, command in sorted(group.commands.items()):
+        if isinstance(command, click.Group):
+            yield from commands(command, f"{path} {name}")
+        elif not command.hidden:
+            yield f"{path} {name}", command
+
+
+def command_line() -> dict[str, click.Command]:
+    main = importlib.import_module("karvan.cli").main
+    return dict(commands(main))
+
+
+def test_every_command_is_documented_with_its_options() -> None:
+    found = command_line()
+    text = read("cli.md")
+    headings = re.findall(r"^## (karvan [\w -]+)$", text, flags=re.MULTILINE)
+    assert sorted(headings) == sorted(found)
+    missing = [
+        f"{name} {option}"
+        for name, command in found.items()
+        for parameter in command.params
+        if isinstance(parameter, click.Option) and not parameter.hidden
+        for option in parameter.opts
+        if option.startswith("--") and f"`{option}" not in section(text, name)
+    ]
+    assert not missing
+
+
+def test_every_documented_option_exists() -> None:
+    text = read("cli.md")
+    unknown = [
+        f"{name} {option}"
+        for name, command in command_line().items()
+        for option in re.findall(r"`(--[a-z-]+)", section(text, name))
+        if option not in {o for p in command.params for o in (*p.opts, *p.secondary_opts)}
+    ]
+    assert not unknown
+
+
+def test_every_command_helps_and_says_what_it_does() -> None:
+    assert not [name for name, command in command_line().items() if not command.help]
+
+
+# -- the pages themselves ----------------------------------------------------------------------------------
+
+
+def links(page: Path) -> Iterator[Path]:
+    for target in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8")):
+        if "://" not in target:
+            yield page.parent / unquote(target)
+
+
+@pytest.mark.parametrize(
+    "page", [ROOT / "README.md", *sorted(DOCS.rglob("*.md"))], ids=lambda p: str(p.relative_to(ROOT))
+)
+def test_every_link_of_a_page_leads_somewhere(page: Path) -> None:
+    assert not [str(target) for target in links(page) if not target.exists()]
+
+
+@pytest.mark.parametrize("name", describe_hooks())
+def test_the_changelog_names_every_hook(name: str) -> None:
+    assert f"`{name}`" in (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("name", [f.name for f in fields(Settings)])
+def test_the_changelog_names_every_setting(name: str) -> None:
+    assert f"`{name}`" in (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+
+
+def test_the_changelog_names_every_command() -> None:
+    text = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8").replace("\n  ", " ")
+    assert not [name for name in command_line() if f"`{name.removeprefix('karvan ')}`" not in text]
