@@ -76,8 +76,8 @@ def _shorten(text: str) -> str:
 
 
 def _integer(values: Sequence[Any], column: Column) -> list[str]:
-    number = column.formats.number
-    return [NONE if v is None else _ltr(number(int(v))) for v in values]
+    whole = column.formats.whole
+    return [NONE if v is None else _ltr(whole(int(v))) for v in values]
 
 
 def _identity(values: Sequence[Any], column: Column) -> list[str]:
@@ -91,8 +91,9 @@ def _decimal(values: Sequence[Any], column: Column) -> list[str]:
 
 def _currency(values: Sequence[Any], column: Column) -> list[str]:
     money, scale, code = column.formats.money, column.field.scale, f"{column.field.name}_currency"
+    way = column.formats.direction  # the unit stands behind the digits in the reading direction
     return [
-        NONE if v is None else _bdi(money(Decimal(v), record.get(code), scale))
+        NONE if v is None else f'<bdi dir="{way}">{escape(money(Decimal(v), record.get(code), scale))}</bdi>'
         for v, record in zip(values, column.records, strict=True)
     ]
 

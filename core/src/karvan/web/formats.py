@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import jdatetime
 from babel import Locale
 from babel.dates import format_date, format_time
-from babel.numbers import format_currency, format_decimal, get_currency_precision
+from babel.numbers import format_currency, format_decimal, get_currency_precision, get_currency_symbol
 
 LOCALES = {"en": "en_US", "ru": "ru_RU", "fa": "fa_IR", "zh": "zh_CN"}
 """Always with the territory: without it the first day of the week and the weekend are wrong."""
@@ -23,6 +23,7 @@ LOCALES = {"en": "en_US", "ru": "ru_RU", "fa": "fa_IR", "zh": "zh_CN"}
 LANGUAGE_NAMES = {"en": "English", "ru": "Русский", "fa": "فارسی", "zh": "中文"}
 RIGHT_TO_LEFT = frozenset({"fa"})
 _PERSIAN = str.maketrans("0123456789", "۰۱۲۳۴۵۶۷۸۹")
+_PERSIAN_NUMBER = str.maketrans("0123456789,.", "۰۱۲۳۴۵۶۷۸۹٬٫")
 _ASCII = str.maketrans("۰۱۲۳۴۵۶۷۸۹٠١٢٣٤٥٦٧٨٩٫", "01234567890123456789.")
 _SPACES = str.maketrans("", "", "\u00a0\u202f\u2009 '٬")
 _MONTHS = (
@@ -76,14 +77,21 @@ class Formats:
 
     def number(self, value: int | Decimal, scale: int = 0) -> str:
         """A number with its groups and exactly `scale` decimals."""
-        return self.digits(_number(self.locale, value, scale))
+        found = _number(self.locale, value, scale)
+        return found.translate(_PERSIAN_NUMBER) if self.language == "fa" else found
+
+    def whole(self, value: int) -> str:
+        """A whole number that may be a year or a code: groups only from five digits on."""
+        return self.number(value) if abs(value) > 9999 else self.digits(str(value))
 
     def money(self, value: Decimal, code: str | None, scale: int) -> str:
         """An amount with its currency; whole amounts stand without decimals."""
         decimals = 0 if value == value.to_integral_value() else scale
         if not code:
             return self.number(value, decimals)
-        return self.digits(_money(self.locale, value, code, decimals))
+        if self.language == "fa":
+            return f"{self.number(value, decimals)}\u00a0{get_currency_symbol(code, self.locale)}"
+        return _money(self.locale, value, code, decimals)
 
     def percent(self, value: Decimal) -> str:
         """A percentage: 12.5 means 12.5 %."""
@@ -207,5 +215,5 @@ def _money(locale: Locale, value: Decimal, code: str, decimals: int) -> str:
     if decimals:
         decimals = max(decimals, get_currency_precision(code))
     number = "#,##0" + ("." + "0" * decimals if decimals else "")
-    pattern = {"ru": f"{number}\u00a0¤", "fa": f"{number}\u00a0¤"}.get(locale.language, f"¤{number}")
+    pattern = f"{number}\u00a0¤" if locale.language == "ru" else f"¤{number}"
     return format_currency(value, code, pattern, locale=locale, currency_digits=False)

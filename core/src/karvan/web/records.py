@@ -31,7 +31,7 @@ from karvan_sdk.errors import (
 from karvan_sdk.objects import Layout
 
 RELATED = 5
-RELATED_COLUMNS = 5
+RELATED_COLUMNS = 4
 HISTORY = 20
 EVENT_ICONS = {"created": "plus", "updated": "pencil", "deleted": "trash", "restored": "restore"}
 Page = str | Response | tuple[str, int]
@@ -162,7 +162,8 @@ def _grouped(object_type: ObjectType, layout: Layout, language: str) -> list[tup
     """Section label and field names; the fields that the layout does not name follow at the end."""
     named = {name for section in layout.sections for name in section.fields}
     groups = [(s.label(language), [f for f in s.fields if _shown(object_type, f)]) for s in layout.sections]
-    rest = [n for n in object_type.own_fields if n not in named and _shown(object_type, n)]
+    others = (*object_type.own_fields, "owner")
+    rest = [n for n in others if n not in named and _shown(object_type, n)]
     if rest:
         groups.append((_("More") if groups else _("Details"), rest))
     return [(label or _("Details"), names) for label, names in groups if names]
@@ -196,7 +197,7 @@ def _shown_sections(
 def _facts(
     workspace: Workspace, object_type: ObjectType, found: Mapping[str, Any]
 ) -> list[tuple[str, Markup]]:
-    names = ("owner", "created_at", "created_by", "updated_at", "updated_by")
+    names = ("created_at", "created_by", "updated_at", "updated_by")
     return [_entry(workspace, object_type.fields[n], found) for n in names]
 
 
@@ -379,7 +380,7 @@ def _form_page(
         errors=errors,
     )
     layout = _layout(object_type)
-    groups = [*_grouped(object_type, layout, visit.language), ("", ["owner"])]
+    groups = _grouped(object_type, layout, visit.language)
     sections = [
         Section(label=label, entries=tuple(inputs[n] for n in names if n in inputs))
         for label, names in groups
