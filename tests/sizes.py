@@ -14,3 +14,5 @@ SCHEMATHESIS_EXAMPLES = 25 if CI else 8
 """Examples per operation of the REST interface."""
 WHEEL_TIMEOUT_S = 600
 """How long building and installing one wheel may take."""
+EXPRESSIONS = 300 if CI else 120
+"""Random expressions per engine and zone that closures and SQL must agree on."""

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from karvan.access.actors import Actors
-from karvan.database import Database, Dialect
+from karvan.database import Database
 from karvan.database.migrate import is_current, migrate
-from karvan.metadata.expressions.functions import POSTGRESQL_FUNCTIONS, SQLITE_FUNCTIONS
 from karvan.metadata.store import Catalogs, NotMade
 from karvan.plugins.discovery import Discovery
 from karvan.plugins.host import Host
@@ -24,7 +21,7 @@ class Workspace:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        self.database = Database(settings.url, on_connect=_add_functions)
+        self.database = Database(settings.url)
         self.host = Host(Discovery())
         self.catalogs = Catalogs(self.database, on_swap=lambda catalog: self.host.sync(catalog.plugins))
         self.actors = Actors(self.database, settings)
@@ -38,7 +35,7 @@ class Workspace:
 
     def create(self) -> None:
         """Make the static tables, or bring those of an older version up; does nothing when they are there."""
-        migrate(self.database, POSTGRESQL_FUNCTIONS)
+        migrate(self.database)
 
     def check(self) -> None:
         """Raise NotMade unless the database holds a workspace of this version."""
@@ -48,9 +45,3 @@ class Workspace:
     def close(self) -> None:
         """Close this process's connections."""
         self.database.close()
-
-
-def _add_functions(raw: Any, dialect: Dialect) -> None:
-    if dialect == "sqlite":
-        for name, count, function in SQLITE_FUNCTIONS:
-            raw.create_function(name, count, function, deterministic=True)

@@ -23,7 +23,6 @@ from sqlalchemy import event
 from karvan.database.drivers import (
     DRIVER_ERRORS,
     Dialect,
-    OnConnect,
     is_unreachable,
     open_postgresql,
     open_sqlite,
@@ -146,9 +145,8 @@ class Transaction(Connection):
 class Database:
     """One database: the kept connection of each thread, and SQLAlchemy's engine for DDL and admin code."""
 
-    def __init__(self, url: str, on_connect: OnConnect | None = None) -> None:
+    def __init__(self, url: str) -> None:
         self.dialect, self.url = parse_url(url)
-        self._on_connect = on_connect
         self._local = threading.local()
         self._opened: list[tuple[int, Any]] = []
         self._lock_path = f"{self.url.database}-writer" if self.dialect == "sqlite" else ""
@@ -236,8 +234,6 @@ class Database:
             )
         except DRIVER_ERRORS as exc:
             raise unavailable() from exc
-        if self._on_connect:
-            self._on_connect(raw, self.dialect)
         self._opened.append((os.getpid(), raw))
         return Connection(raw, self.dialect)
 
@@ -293,10 +289,7 @@ class Database:
 
     def _engine_connection(self) -> Any:
         if self.dialect == "sqlite":
-            raw = open_sqlite(self.url)
-            if self._on_connect:
-                self._on_connect(raw, self.dialect)
-            return raw
+            return open_sqlite(self.url)
         connection = open_postgresql(self.url, raw_values=False)
         connection.autocommit = False
         return connection

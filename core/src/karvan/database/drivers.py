@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Literal
@@ -21,7 +20,6 @@ except ImportError:  # no wheel for this platform: the interpreter's own SQLite 
     _bundled = None
 
 Dialect = Literal["sqlite", "postgresql"]
-OnConnect = Callable[[Any, Dialect], None]
 BUSY_TIMEOUT_MS = 20_000
 SAFE_WAL = (3, 51, 3)
 """From here on SQLite is free of the WAL-reset corruption of 3.7.0 to 3.51.2."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 
 from alembic import command
@@ -16,8 +15,8 @@ from karvan_sdk.errors import SchemaRefused
 FOLDER = Path(__file__).parent / "migrations"
 
 
-def migrate(database: Database, functions: Sequence[str] = ()) -> None:
-    """Run all missing revisions in one transaction, and make the given PostgreSQL functions anew.
+def migrate(database: Database) -> None:
+    """Run all missing revisions in one transaction.
 
     Raises SchemaRefused for a PostgreSQL database whose LC_CTYPE is not UTF-8: search and case folding of
     other scripts than Latin would silently find nothing there.
@@ -33,8 +32,6 @@ def migrate(database: Database, functions: Sequence[str] = ()) -> None:
                     f"The database has LC_CTYPE '{ctype}' and encoding {encoding}. Karvan needs UTF-8: "
                     "CREATE DATABASE … TEMPLATE template0 ENCODING 'UTF8' LC_CTYPE 'C.UTF-8'."
                 )
-            for text in functions:
-                connection.exec_driver_sql(text)
         config = _config()
         config.attributes["connection"] = connection
         command.upgrade(config, "head")

@@ -61,8 +61,8 @@ class Kind:
     `load(field, json)` gives the Python value or raises Wrong (never sees None or empty text).
     `store(field, dialect)` takes Python to the engine's value, `show(field, dialect)` the engine's value to
     JSON, `revive(field, dialect)` the engine's value to Python; None stands for "as it is". `sort_key` says
-    that `<column>__k` is stored beside it. `width` is the worst case in bytes in a PostgreSQL row.
-    `measure` says that sum and avg make sense.
+    that `<column>__k` is stored beside it, for order and for folded containment. `width` is the worst case
+    in bytes in a PostgreSQL row. `measure` says that sum and avg make sense.
     """
 
     name: str
@@ -383,7 +383,7 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
         kind.name: kind
         for kind in (
             _text_kind("text", _load_text, sort_key=True),
-            _text_kind("long_text", _text_of(LONG_TEXT_MAX), sortable=False),
+            _text_kind("long_text", _text_of(LONG_TEXT_MAX), sort_key=True, sortable=False),
             _text_kind(
                 "email",
                 _load_email,

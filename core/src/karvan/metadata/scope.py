@@ -10,11 +10,18 @@ from karvan_sdk.expressions import FieldInfo
 
 MaySee = Callable[[ObjectType, str], bool]
 TYPES = {
-    "text": "text", "long_text": "text", "email": "text", "phone": "text", "url": "text", "currency_code": "text",
-    "integer": "number", "decimal": "number", "currency": "number", "percent": "number", "boolean": "bool",
-    "date": "date", "datetime": "datetime", "select": "choice", "lookup": "record", "id": "record", "user": "user",
+    **dict.fromkeys(("text", "long_text", "email", "phone", "url", "currency_code"), "text"),
+    **dict.fromkeys(("integer", "decimal", "currency", "percent"), "number"),
+    "boolean": "bool",
+    "date": "date",
+    "datetime": "datetime",
+    "select": "choice",
+    "lookup": "record",
+    "id": "record",
+    "user": "user",
     "json": "fixed",
-}  # fmt: skip
+}
+"""The type of each field kind in the language; `fixed` can't be named in an expression."""
 
 
 def _all(holder: ObjectType, name: str) -> bool:

@@ -118,9 +118,7 @@ class Reader:
         self.prove()
         return self._page(object, query, trash=True)
 
-    def stream(
-        self, object: str, query: ListQuery = ALL, batch: int = 1000
-    ) -> Iterator[RecordList]:
+    def stream(self, object: str, query: ListQuery = ALL, batch: int = 1000) -> Iterator[RecordList]:
         """All records of a list in batches, from one state of the database and in bounded memory."""
         self.prove()
         statement, read_row = plan_stream(self._view(), self.catalog.object(object), query)

@@ -39,7 +39,7 @@ Closure = Callable[[Mapping[str, Any], Environment], Any]
 
 @dataclass(frozen=True, kw_only=True)
 class Condition:
-    """A compiled condition. `paths` are the fields it reads, `live` says that it depends on who asks and when."""
+    """A compiled condition: `paths` are the fields it reads, `live` that it depends on who asks and when."""
 
     text: str
     tree: Node

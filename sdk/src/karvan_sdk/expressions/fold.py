@@ -5,8 +5,10 @@ from __future__ import annotations
 import unicodedata
 from functools import lru_cache
 
-_LETTERS = {"ي": "ی", "ى": "ی", "ك": "ک", "ة": "ه", "ؤ": "و", "أ": "ا", "إ": "ا", "آ": "ا", "ё": "е", "ß": "s",
-            "\u200c": "", "\u200d": "", "\u0640": ""}  # fmt: skip
+_LETTERS = {
+    **{"ي": "ی", "ى": "ی", "ك": "ک", "ة": "ه", "ؤ": "و", "أ": "ا", "إ": "ا", "آ": "ا"},
+    **{"ё": "е", "ß": "s", "\u200c": "", "\u200d": "", "\u0640": ""},
+}
 
 
 @lru_cache(maxsize=8192)

@@ -78,8 +78,9 @@ _TOKEN = re.compile(
 )
 _SAME = {"==": "=", "<>": "!=", "≤": "<=", "≥": ">=", "≠": "!="}
 _DIGITS = str.maketrans("۰۱۲۳۴۵۶۷۸۹٠١٢٣٤٥٦٧٨٩،", "01234567890123456789,")
-_PERIODS = {f"{w}_{u}" for w in ("this", "last", "next") for u in ("day", "week", "month", "quarter", "year")} | {
-    "last_days", "next_days"}  # fmt: skip
+_SPANS = ("day", "week", "month", "quarter", "year")
+_PERIODS = {f"{which}_{span}" for which in ("this", "last", "next") for span in _SPANS}
+_PERIODS |= {"last_days", "next_days"}
 
 
 def tokenize(text: str) -> list[Token]:
@@ -99,8 +100,9 @@ def tokenize(text: str) -> list[Token]:
         kind, end = match.lastgroup or "", match.end()
         if kind != "space":
             raw = text[at:end]
-            found.append(Token(kind=kind, text=_SAME.get(raw, source[at:end]), value=_value(kind, raw, source[at:end], at, end),
-                               position=at, end=end))  # fmt: skip
+            plain = source[at:end]
+            value = _value(kind, raw, plain, at, end)
+            found.append(Token(kind=kind, text=_SAME.get(raw, plain), value=value, position=at, end=end))
         at = end
     found.append(Token(kind="end", text="", value=None, position=len(text), end=len(text)))
     return found

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import difflib
-from datetime import date, datetime
-from decimal import Decimal
 from typing import Any
 
 from karvan_sdk.expressions.language import (
@@ -279,6 +277,3 @@ class Parser:
         if word == "date" and len(args) == 1 and args[0].type == "datetime":
             return self.make("date_of", "date", (args[0],), start)
         return self.fail("unknown_function", f"There is no such function '{token.text}' here.", token)  # type: ignore[no-any-return]
-
-
-_ = (date, datetime, Decimal)

@@ -23,7 +23,7 @@ OPPOSITE = {"=": "!=", "!=": "="}
 
 
 class Columns(Protocol):
-    """Where fields stand in the statement: quoted SQL of a field, and of its stored sort key if it has one."""
+    """Where fields stand in the statement: the quoted SQL of a field, and of its stored key if it has one."""
 
     def column(self, path: tuple[str, ...]) -> str: ...
     def key(self, path: tuple[str, ...]) -> str | None: ...
@@ -192,16 +192,19 @@ class _Emitter:
             raise BadInput(f"'{how}' takes a field and a text.", field="filter")
         needle = sort_key(value or "").replace(YO_MARK, "")
         key = self.columns.key(whole.args[0].path)
-        text = key or f"kv_fold({self.column(whole.args[0])})"
+        if key is None:
+            raise BadInput(f"'{how}' needs a text that people write.", field="filter")
+        text: str = key
+        ranged = True
         if "е" in needle:  # ё is found by е: its mark, which stands for the order only, is looked past
-            text, key = f"replace({text}, '{YO_MARK}', '')", None
+            text, ranged = f"replace({text}, '{YO_MARK}', '')", False
         if value is None:
             return "1 = 0"
         if how == "contains":
             find = "instr" if self.dialect == "sqlite" else "strpos"
             self.params.append(needle)
             return f"{find}({text}, {self.mark(needle)}) > 0"
-        if how == "starts_with" and key:
+        if how == "starts_with" and ranged:
             self.params.append(needle)
             low = f"{text} >= {self.mark(needle)}"
             behind = _successor(needle)
