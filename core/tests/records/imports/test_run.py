@@ -12,10 +12,11 @@ import pytest
 
 from karvan.access.actors import Actor
 from karvan.database.connection import Connection
-from karvan.records.imports import ImportOptions, ImportReport
+from karvan.records.imports import ImportOptions, ImportReport, Imports
+from karvan.records.service import Records
 from karvan.records.shapes import ListQuery
 from karvan.workspace import Workspace
-from karvan_sdk.errors import BadInput, UnknownField, UnknownObject
+from karvan_sdk.errors import BadInput, Rejected, UnknownField, UnknownObject
 from karvan_sdk.fields import Field
 
 Run = Callable[..., ImportReport]
@@ -392,3 +393,34 @@ def test_the_report_can_be_translated(run: Run) -> None:
     russian = "{object}: создано {created}, изменено {updated}, без изменений {unchanged}, ошибок {failed}."
     text = report.text(lambda template: russian if "{created} created" in template else template)
     assert text.startswith("c_ship: создано 2")
+
+
+class Grumpy:
+    """Hooks that refuse a whole batch, naming no row, when one of its ships is called Titanic."""
+
+    def interested(self, hook: str, object: str, event: str) -> bool:
+        return hook == "check_records"
+
+    def pipeline(self, hook: str, ctx: Any, object: str, event: str, changes: Any, verify: Any) -> Any:
+        return changes
+
+    def gate(self, hook: str, ctx: Any, object: str, event: str, changes: Any) -> None:
+        if any(change.get("c_name") == "Titanic" for change in changes):
+            raise Rejected("Not this ship.")
+
+    def collect(self, hook: str, ctx: Any, **arguments: Any) -> tuple[()]:
+        return ()
+
+
+def test_a_batch_that_is_refused_as_a_whole_fails_only_the_row_to_blame(
+    fleet: Workspace, admin: Actor
+) -> None:
+    records = Records(
+        database=fleet.database, catalogs=fleet.catalogs, hooks=Grumpy(), settings=fleet.settings
+    )
+    imports = Imports(records=records, schema=fleet.schema, settings=fleet.settings)
+    file = "name,kind\nAurora,oar\nBora,oar\nTitanic,oar\nCora,oar\nDora,\n"
+    report = imports.run(admin, "c_ship", io.BytesIO(file.encode()))
+    assert counts(report) == (4, 0, 0, 1)
+    assert [(r.line, r.errors[0].message) for r in report.refused] == [(4, "Not this ship.")]
+    assert [(m.value, m.count) for m in report.missing] == [("oar", 4)]

@@ -192,6 +192,15 @@ class Gaps:
         if several:
             self.several.add((field_name, value))
 
+    def copy(self) -> Gaps:
+        """The gaps so far, to come back to."""
+        return Gaps(counts=self.counts.copy(), several=set(self.several))
+
+    def restore(self, known: Gaps) -> None:
+        """Forget what was counted since `known` was copied."""
+        self.counts = known.counts
+        self.several = known.several
+
     def report(self, nearest_of: Callable[[str, str], str]) -> tuple[Missing, ...]:
         """The gaps, most frequent first, each with the nearest name that `nearest_of(field, value)` knows."""
         return tuple(

@@ -176,6 +176,9 @@ class _Run:
         return Matcher(object_type=self._object_type, fields=fields) if fields else None
 
     def _write_batch(self, rows: Sequence[Row]) -> None:
+        """Write rows in one transaction; if it is refused as a whole, halve it to find the rows to blame."""
+        known_gaps = self._gaps.copy()
+        made = dict(self._resolver.made)
         items = [self._cells.read(row) for row in rows]
         try:
             with self._transaction() as writer:
@@ -187,18 +190,17 @@ class _Run:
                     fixed=self._fixed,
                 ).write(items)
         except (PluginFailed, Rejected, ValidationFailed) as exc:
-            self._refuse(items, exc)
+            self._resolver.forget()
+            self._resolver.made = made
+            if len(rows) > 1:
+                self._gaps.restore(known_gaps)
+                half = len(rows) // 2
+                self._write_batch(rows[:half])
+                self._write_batch(rows[half:])
+                return
+            items[0].errors.append(_refusal(exc))
         for item in items:
             self._count(item)
-
-    def _refuse(self, items: Sequence[Item], exc: KarvanError) -> None:
-        """The batch as a whole was refused: none of its rows was written."""
-        self._resolver.forget()
-        for item in items:
-            if not item.errors:
-                item.errors.append(
-                    FieldError(field="", code=exc.code, template="{message}", params={"message": exc.message})
-                )
 
     def _count(self, item: Item) -> None:
         if item.errors:
@@ -242,6 +244,10 @@ class _Run:
                     raise _Undo
         except _Undo:
             self._resolver.forget()
+
+
+def _refusal(exc: KarvanError) -> FieldError:
+    return FieldError(field="", code=exc.code, template="{message}", params={"message": exc.message})
 
 
 def _failed_file(source: Path | BinaryIO, options: ImportOptions) -> Path | None:

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta, timezone, tzinfo
 from typing import Any, Literal
 
+import orjson
+
 from karvan.metadata.kinds import Wrong, moment_text
 from karvan.records.imports.folding import ascii_digits, fold_name
 
@@ -340,6 +342,13 @@ def _parse_trimmed(cell: str) -> str:
     return unquote_formula(cell.strip())
 
 
+def _parse_json(cell: str) -> Any:
+    try:
+        return orjson.loads(unquote_formula(cell.strip()))
+    except orjson.JSONDecodeError:
+        raise Wrong("wrong_type", "'{value}' is no JSON value.", value=cell[:40]) from None
+
+
 def _any_style(parse: Parse) -> Callable[[Style], Parse]:
     return lambda style: parse
 
@@ -352,6 +361,7 @@ _BY_KIND: Mapping[str, Callable[[Style], Parse]] = {
     "boolean": _any_style(parse_boolean),
     "date": parse_date,
     "datetime": parse_datetime,
+    "json": _any_style(_parse_json),
     "text": _any_style(_parse_text),
     "long_text": _any_style(_parse_text),
 }
