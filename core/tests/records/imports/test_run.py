@@ -424,3 +424,15 @@ def test_a_batch_that_is_refused_as_a_whole_fails_only_the_row_to_blame(
     assert counts(report) == (4, 0, 0, 1)
     assert [(r.line, r.errors[0].message) for r in report.refused] == [(4, "Not this ship.")]
     assert [(m.value, m.count) for m in report.missing] == [("oar", 4)]
+
+
+def test_rows_may_be_matched_by_the_id_that_an_export_gave(run: Run, fleet: Workspace, admin: Actor) -> None:
+    run("c_ship", SHIPS)
+    out = io.BytesIO()
+    fleet.exports.write(admin, "c_ship", "csv", out, fields=("id", "name", "crew"), sort=("id",))
+    edited = out.getvalue().decode().replace("Aurora,12", "Aurora,14") + "999,Nobody,1\r\n"
+    report = run("c_ship", edited, match=("id",), create_fields=True)
+    assert counts(report) == (0, 1, 1, 1)
+    assert report.made_fields == ()
+    assert report.refused[0].errors[0].field == "id"
+    assert [r["c_crew"] for r in rows_of(fleet, admin, "c_ship")] == [14, None]

@@ -351,7 +351,7 @@ class Batch:
             else:
                 fresh[key] = item
         self._update(there)
-        self._create(list(fresh.values()))
+        self._create([item for item in fresh.values() if not _names_no_record(item)])
         for key, item in fresh.items():
             if item.id is not None:
                 known[key] = [item.id]
@@ -380,6 +380,14 @@ class Batch:
             items[error.index or 0].errors.append(error)
         for item, id_ in zip(items, result.ids, strict=True):
             item.id = id_
+
+
+def _names_no_record(item: Item) -> bool:
+    """Whether the row gives the id of a record that is not there; it is refused then."""
+    if "id" not in item.values:
+        return False
+    item.errors.append(_not_there("id", str(item.values["id"])))
+    return True
 
 
 def _no_key(fields: Sequence[FieldType], item: Item) -> FieldError:

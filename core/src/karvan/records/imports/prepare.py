@@ -14,6 +14,7 @@ from karvan.records.imports.lookups import Names, choices
 from karvan.records.imports.mapping import (
     IGNORED,
     MADE,
+    NAME,
     Column,
     bare_name,
     find_field,
@@ -77,7 +78,7 @@ class Preparing:
     def prepare(self, object: str) -> Preparation:
         """Find or make the object and the fields; raises BadInput, UnknownObject, UnknownField."""
         object_type = self._object(object)
-        columns = map_columns(self.table.header, object_type, self.options.maps)
+        columns = self._with_id(map_columns(self.table.header, object_type, self.options.maps))
         wanted = self._wanted(object_type, columns)
         self._match(object_type, columns, wanted)  # before anything is made: a wrong name costs nothing
         object_type, columns = self._make_fields(object_type, columns, wanted)
@@ -216,6 +217,18 @@ class Preparing:
             for c in columns
         )
         return object_type, settled
+
+    def _with_id(self, columns: tuple[Column, ...]) -> tuple[Column, ...]:
+        """Rows may be matched by the id of their record, which no column fills otherwise."""
+        if "id" not in self.options.match or "id" in {c.field for c in columns}:
+            return columns
+        position = find_header(self.table.header, "id")
+        return tuple(
+            replace(c, field="id", rule=NAME, read_only=False)
+            if c.position == position and not c.field
+            else c
+            for c in columns
+        )
 
     # -- choices ---------------------------------------------------------------------------------------
 

@@ -354,6 +354,7 @@ def _any_style(parse: Parse) -> Callable[[Style], Parse]:
 
 
 _BY_KIND: Mapping[str, Callable[[Style], Parse]] = {
+    "id": parse_integer,
     "integer": parse_integer,
     "decimal": parse_decimal,
     "currency": parse_decimal,
