@@ -10,7 +10,7 @@ from flask import Flask, request
 from jinja2 import ChoiceLoader, PackageLoader
 from werkzeug.wrappers import Response as WerkzeugResponse
 
-from karvan import api
+from karvan import api, web
 from karvan.database.models import db
 from karvan.settings import Settings, load_settings
 from karvan.workspace import Workspace
@@ -53,9 +53,10 @@ def create_app(settings: Settings | None = None, workspace: Workspace | None = N
         SECRET_KEY=read_secret(settings.home),
     )
     app.extensions["karvan"] = workspace
-    app.jinja_loader = ChoiceLoader([PackageLoader("karvan.api")])
+    app.jinja_loader = ChoiceLoader([PackageLoader("karvan.api"), PackageLoader("karvan.web")])
     db.init_app(app)
     api.setup(app, workspace)
+    web.setup(app, workspace)
     return app
 
 

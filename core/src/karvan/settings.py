@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from environs import Env, EnvError
-
 from karvan_sdk.errors import BadInput
 from karvan_sdk.text import LANGUAGES
 

@@ -1,4 +1,7 @@
-"""The API as a page: drawn on the server from the OpenAPI description, without any script."""
+"""The API as a page: drawn on the server from the OpenAPI description, without any script.
+
+Who is not signed in gets NotSignedIn, which the pages answer with the way to the login.
+"""
 
 from __future__ import annotations
 
@@ -11,18 +14,12 @@ from importlib.resources import files
 from typing import Any
 
 from flask import Flask, render_template, request
-from werkzeug.utils import redirect
-from werkzeug.wrappers import Response
 
 from karvan.api.call import Workspace, identify
 from karvan.api.openapi import build_spec
 from karvan.api.problems import ANSWERS
 from karvan.api.reply import Reply
 from karvan.metadata.catalog import Catalog
-from karvan_sdk.errors import NotSignedIn
-
-DOCS = ("base.html", "api/plain.html")
-"""What the pages extend: the web's base page where there is one."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -227,29 +224,21 @@ def add_docs(app: Flask, workspace: Workspace) -> None:
     """Add `/docs/api` for whoever is signed in, and `/docs/errors` for all."""
     pages = _Pages()
 
-    def show_api() -> str | Response:
-        try:
-            actor = identify(workspace, request.environ)
-            reader = workspace.records.read(actor)
-            reader.prove()
-        except NotSignedIn:
-            return redirect("/login?next=/docs/api")
+    def show_api() -> str:
+        reader = workspace.records.read(identify(workspace, request.environ))
+        reader.prove()
         groups = pages.of(reader.catalog, request.host_url.rstrip("/"))
-        return render_template("api/docs.html", layout=_layout(app), groups=groups)
+        return render_template("api/docs.html", groups=groups)
 
     def show_errors() -> str:
         rows = sorted(
             {(a.status, cls.code, a.title, cls.__doc__ or "") for cls, a in ANSWERS.items()},
         )
-        return render_template("api/errors.html", layout=_layout(app), rows=rows)
+        return render_template("api/errors.html", rows=rows)
 
     app.add_url_rule("/docs/api", endpoint="api.docs", view_func=show_api)
     app.add_url_rule("/docs/errors", endpoint="api.errors", view_func=show_errors)
     app.add_url_rule("/docs/api.css", endpoint="api.style", view_func=show_style)
-
-
-def _layout(app: Flask) -> Any:
-    return app.jinja_env.select_template(DOCS)
 
 
 @cache
