@@ -436,3 +436,24 @@ def test_rows_may_be_matched_by_the_id_that_an_export_gave(run: Run, fleet: Work
     assert report.made_fields == ()
     assert report.refused[0].errors[0].field == "id"
     assert [r["c_crew"] for r in rows_of(fleet, admin, "c_ship")] == [14, None]
+
+
+def test_long_names_with_quotes_of_every_kind_are_found(run: Run) -> None:
+    names = [f"“Ship” «{i}» 'of' \\ {'y' * 200}" for i in range(300)]
+    run("c_ship", "name\n" + "".join(f'"{n}"\n' for n in names))
+    report = run("c_voyage", "name,ship\n" + "".join(f'Voyage,"{n}"\n' for n in names))
+    assert (report.created, report.missing) == (300, ())
+
+
+def test_a_value_too_long_for_a_name_is_only_missing(run: Run) -> None:
+    report = run("c_voyage", f"name,ship\nFirst,{'z' * 5000}\n")
+    assert [m.count for m in report.missing] == [1]
+    assert len(max(report.text().splitlines(), key=len)) < 200
+
+
+def test_columns_of_the_same_header_keep_their_places(run: Run, fleet: Workspace, admin: Actor) -> None:
+    file = "name,utm,utm\nAurora,1,2\n"
+    run("c_ship", file, match=("name",), create_fields=True)
+    assert counts(run("c_ship", file, match=("name",), create_fields=True)) == (0, 0, 1, 0)
+    (aurora,) = rows_of(fleet, admin, "c_ship")
+    assert (aurora["c_utm"], aurora["c_utm_2"]) == (True, 2)

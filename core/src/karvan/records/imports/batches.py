@@ -9,7 +9,17 @@ from typing import Any, Literal
 from karvan.metadata.catalog import FieldType, ObjectType
 from karvan.metadata.kinds import Wrong, python_to_json
 from karvan.records.imports.folding import fold_name
-from karvan.records.imports.lookups import Gaps, Names, People, choices, chunks, nearest, one_of
+from karvan.records.imports.lookups import (
+    TEXT_ROOM,
+    Gaps,
+    Names,
+    People,
+    choices,
+    chunks,
+    literal,
+    nearest,
+    one_of,
+)
 from karvan.records.imports.options import OnMissing
 from karvan.records.imports.prepare import Fill
 from karvan.records.imports.reading import Row
@@ -267,11 +277,15 @@ class Matcher:
             found.append(_normal(f, value))
         return tuple(found)
 
+    def size(self, key: Key) -> int:
+        """How much text the key takes in an expression."""
+        return sum(len(literal(f.kind.name, v)) + 2 for f, v in zip(self.fields, key, strict=True))
+
     def find(self, reader: Reader, keys: Iterable[Key]) -> dict[Key, list[int]]:
         """The ids of the records that hold each key."""
         found: dict[Key, list[int]] = {}
         wanted = dict.fromkeys(keys)
-        for chunk in chunks(wanted):
+        for chunk in chunks(wanted, self.size, per_value=len(self.fields)):
             conditions = [
                 one_of(f, list(dict.fromkeys(key[place] for key in chunk)))
                 for place, f in enumerate(self.fields)
@@ -315,6 +329,10 @@ class Batch:
             key = self.matcher.key(item)
             if key is None:
                 item.errors.append(_no_key(self.matcher.fields, item))
+            elif self.matcher.size(key) > TEXT_ROOM:
+                item.errors.append(
+                    FieldError(field="", code="too_long", template="The value to match by is too long.")
+                )
             else:
                 keys[place] = key
         known = self.matcher.find(self.writer.reader, keys.values())

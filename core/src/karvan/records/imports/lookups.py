@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 from rapidfuzz import fuzz, process
 
@@ -16,7 +16,10 @@ from karvan.records.reader import Reader
 from karvan.records.shapes import ListQuery
 from karvan.records.writer import Writer
 
-CHUNK = 200
+T = TypeVar("T")
+ITEMS_MAX = 200
+TEXT_ROOM = 3600
+"""What fits into one expression: so many values in a list, and so much text beside the names of fields."""
 NAMES_MAX = 200_000
 """Up to so many names of an object are held for folded comparison and for the nearest name."""
 NEAR_ENOUGH = 60.0
@@ -41,11 +44,25 @@ def one_of(found: FieldType, values: Sequence[Any]) -> str:
     return f"{found.name} in ({', '.join(literals)})"
 
 
-def chunks(values: Iterable[Any], size: int = CHUNK) -> Iterable[list[Any]]:
-    """The values in lists of at most `size`."""
-    known = list(values)
-    for start in range(0, len(known), size):
-        yield known[start : start + size]
+def chunks(values: Iterable[T], size_of: Callable[[T], int], *, per_value: int = 1) -> Iterator[list[T]]:
+    """The values in lists that fit into one expression; each stands in `per_value` places of it.
+
+    A value that fits into none is left out: names are shorter, and keys are refused before.
+    """
+    most = ITEMS_MAX // per_value
+    chunk: list[T] = []
+    room = TEXT_ROOM
+    for value in values:
+        size = size_of(value)
+        if size > TEXT_ROOM:
+            continue
+        if size > room or len(chunk) == most:
+            yield chunk
+            chunk, room = [], TEXT_ROOM
+        chunk.append(value)
+        room -= size
+    if chunk:
+        yield chunk
 
 
 @dataclass(kw_only=True)
@@ -102,7 +119,7 @@ class Names:
 
     def _search(self, reader: Reader, by: FieldType, values: Sequence[str]) -> None:
         found: dict[str, list[int]] = {}
-        for chunk in chunks(values):
+        for chunk in chunks(values, lambda v: len(literal(by.kind.name, v)) + 2):
             query = ListQuery(filter=one_of(by, chunk), fields=("id", by.name))
             for rows in reader.stream(self.object_type.name, query):
                 for row in rows:

@@ -12,6 +12,8 @@ from karvan.records.imports.reading import BadRow
 
 Translate = Callable[[str], str]
 ROWS_SHOWN = 20
+MISSING_SHOWN = 50
+VALUE_SHOWN = 80
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -169,7 +171,7 @@ class ImportReport:
             *self._mapping(),
             *(_decision(d) for d in self.decisions),
             *self._made(),
-            *(_missing(m) for m in self.missing),
+            *self._gaps(),
             *self._refused(),
         ]
 
@@ -230,6 +232,11 @@ class ImportReport:
                 )
             )
         return found
+
+    def _gaps(self) -> list[Line]:
+        found = [_missing(m) for m in self.missing[:MISSING_SHOWN]]
+        more = len(self.missing) - MISSING_SHOWN
+        return [*found, Line(template="… and {count} more.", params={"count": more})] if more > 0 else found
 
     def _refused(self) -> list[Line]:
         found = [
@@ -307,7 +314,7 @@ def _decision(decision: Decision) -> Line:
 def _missing(missing: Missing) -> Line:
     params = {
         "field": missing.field,
-        "value": missing.value,
+        "value": missing.value[:VALUE_SHOWN],
         "count": missing.count,
         "nearest": missing.nearest,
     }
