@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from typing import Any
+from typing import Any, NoReturn
 
 from karvan_sdk.expressions.language import (
     _PERIODS,
@@ -52,8 +52,11 @@ class Parser:
     def word(self, *words: str) -> bool:
         return self.peek.kind == "name" and self.peek.text.lower() in words
 
-    def fail(self, code: str, message: str, where: Token | Node) -> Any:
-        raise ExpressionError(code, message, where.position, where.end)
+    def fault(self, code: str, message: str, where: Token | Node) -> ExpressionError:
+        return ExpressionError(code, message, where.position, where.end)
+
+    def fail(self, code: str, message: str, where: Token | Node) -> NoReturn:
+        raise self.fault(code, message, where)
 
     def make(self, kind: str, type_: str, args: tuple[Any, ...], start: int) -> Node:
         self.nodes += 1
@@ -64,7 +67,7 @@ class Parser:
     def need_bool(self, node: Node) -> Node:
         if node.type == "bool":
             return node
-        return self.fail("not_condition", "A condition (yes or no) is needed here.", node)  # type: ignore[no-any-return]
+        raise self.fault("not_condition", "A condition (yes or no) is needed here.", node)
 
     def either(self) -> Node:
         left = self.both()
@@ -179,9 +182,7 @@ class Parser:
                     self.fail("type", "An id is a whole number.", other)
                 made = Node("const", one.type, (int(other.args[0]),), other.position, other.end)
                 return (made, one) if flip else (one, made)
-        return self.fail(  # type: ignore[no-any-return]
-            "mismatch", f"A {left.type} and a {right.type} cannot be compared.", where
-        )
+        self.fail("mismatch", f"A {left.type} and a {right.type} cannot be compared.", where)
 
     def sum(self, *, periods: bool = False) -> Node:
         left = self.atom(periods=periods)
@@ -221,7 +222,7 @@ class Parser:
             return self.make("const", token.kind, (token.value,), start)
         if token.kind == "name":
             return self.name(token, periods=periods)
-        return self.fail("expected", "A value is expected here.", token)  # type: ignore[no-any-return]
+        raise self.fault("expected", "A value is expected here.", token)
 
     def name(self, token: Token, *, periods: bool) -> Node:
         word = token.text.lower()
@@ -241,7 +242,6 @@ class Parser:
             near = difflib.get_close_matches(path[0], list(self.scope.names()), n=1) if len(path) == 1 else []
             hint = f" (did you mean {near[0]}?)" if near else ""
             self.fail("unknown_field", f"There is no field '{'.'.join(path)}'{hint}.", token)
-            raise AssertionError
         if info.type == "fixed":
             self.fail("type", f"'{'.'.join(path)}' can't be used in an expression.", token)
         self.paths[key] = info
@@ -276,4 +276,4 @@ class Parser:
             return self.make("period", "period", (word, count), start)
         if word == "date" and len(args) == 1 and args[0].type == "datetime":
             return self.make("date_of", "date", (args[0],), start)
-        return self.fail("unknown_function", f"There is no such function '{token.text}' here.", token)  # type: ignore[no-any-return]
+        raise self.fault("unknown_function", f"There is no such function '{token.text}' here.", token)
