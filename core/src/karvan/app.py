@@ -7,7 +7,7 @@ import secrets
 from pathlib import Path
 
 from flask import Flask, request
-from jinja2 import ChoiceLoader, PackageLoader
+from jinja2 import PackageLoader
 from werkzeug.wrappers import Response as WerkzeugResponse
 
 from karvan import api, web
@@ -53,7 +53,7 @@ def create_app(settings: Settings | None = None, workspace: Workspace | None = N
         SECRET_KEY=read_secret(settings.home),
     )
     app.extensions["karvan"] = workspace
-    app.jinja_loader = ChoiceLoader([PackageLoader("karvan.api"), PackageLoader("karvan.web")])
+    app.jinja_loader = PackageLoader("karvan.api")
     db.init_app(app)
     api.setup(app, workspace)
     web.setup(app, workspace)

@@ -11,7 +11,6 @@ from typing import Any, Protocol
 import orjson
 from flask import request
 from flask_wtf.csrf import validate_csrf
-from wtforms.validators import ValidationError as CsrfInvalid
 
 from karvan.access.actors import TOKEN_PREFIX, Actor, Actors
 from karvan.api.problems import BadJson, CsrfFailed, WrongMediaType
@@ -140,5 +139,5 @@ def _session_of(cookies: str | None) -> str | None:
 def _check_csrf(token: str | None) -> None:
     try:
         validate_csrf(token)
-    except CsrfInvalid as exc:
+    except ValueError as exc:  # wtforms' ValidationError is one
         raise CsrfFailed from exc

@@ -158,8 +158,9 @@ _LIMITS = {"minimum": "from", "maximum": "to", "maxLength": "at most"}
 
 def _answer(spec: Mapping[str, Any], status: str, answer: Mapping[str, Any]) -> tuple[str, str, str]:
     whole = _resolve(spec, answer)
-    schema: Mapping[str, Any] = next(iter(whole.get("content", {}).values()), {}).get("schema", {})
-    return status, str(whole["description"]), describe(schema) if "$ref" in schema else ""
+    schemas = [content["schema"] for content in whole.get("content", {}).values()]
+    shown = describe(schemas[0]) if schemas and "$ref" in schemas[0] else ""
+    return status, str(whole["description"]), shown
 
 
 _FORMATS = {"date": "2026-03-31", "date-time": "2026-03-31T10:00:00Z", "email": "ann@example.com"}
@@ -175,7 +176,7 @@ def _example(spec: Mapping[str, Any], schema: Mapping[str, Any], depth: int = 0)
     for key in ("anyOf", "oneOf"):
         if key in whole:
             return _example(spec, whole[key][0], depth)
-    type_ = whole.get("type")
+    type_ = str(whole.get("type"))
     if type_ == "object" and depth < 3:
         names = list(whole.get("required", ())) or list(whole.get("properties", {}))[:2]
         return {n: _example(spec, whole["properties"][n], depth + 1) for n in names}
@@ -183,7 +184,7 @@ def _example(spec: Mapping[str, Any], schema: Mapping[str, Any], depth: int = 0)
         return [_example(spec, whole["items"], depth + 1)]
     if "pattern" in whole:
         return "10.00"
-    return _FORMATS.get(whole.get("format", ""), _EXAMPLES.get(str(type_)))
+    return _FORMATS.get(whole.get("format", ""), _EXAMPLES.get(type_))
 
 
 def _curl(

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, Literal
 
-from marshmallow import RAISE, Schema, ValidationError
+from marshmallow import RAISE, Schema, ValidationError, missing
 from marshmallow import fields as ma
 
 from karvan.metadata.catalog import Catalog, FieldType, ObjectType
@@ -44,10 +44,16 @@ class KindField(ma.Field[Any]):
         self.locked = declared.read_only or (declared.read_only_after_create and purpose == "update")
         needed = ("always", "on_create") if purpose == "create" else ("always",)
         self.needed = declared.required in needed and not field_type.system
+        self.default = _default_of(field_type) if purpose == "create" else missing
+        self.may_be_absent = purpose == "update" or not self.needed
         super().__init__(allow_none=True)
 
     def deserialize(self, value: Any, attr: str | None = None, data: Any = None, **kwargs: Any) -> Any:
         """The Python value; None and empty text both mean empty."""
+        if value is missing:
+            if self.default is missing and not self.may_be_absent:
+                raise ValidationError([Finding.of("required", "A value is needed here.")])
+            return self.default
         if self.locked:
             raise ValidationError([Finding.of("read_only", "This field can't be written.")])
         if value is None or value == "":
@@ -58,6 +64,17 @@ class KindField(ma.Field[Any]):
             return self.field_type.kind.load(self.field_type.declaration, value)
         except Wrong as exc:
             raise ValidationError([Finding.of(exc.code, exc.template, exc.params)]) from exc
+
+
+def _default_of(field_type: FieldType) -> Any:
+    """The Python value of a field's default; `missing` where there is none or it breaks its own rules."""
+    declared = field_type.declaration
+    if field_type.system or declared.default is None or declared.default == "":
+        return missing
+    try:
+        return field_type.kind.load(declared, declared.default)
+    except Wrong:
+        return missing
 
 
 class RecordSchema(Schema):
