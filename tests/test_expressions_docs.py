@@ -10,8 +10,7 @@ import karvan_sdk.expressions as language
 ROOT = Path(__file__).parent.parent
 TEXT = (ROOT / "docs" / "expressions.md").read_text(encoding="utf-8")
 FOLDER = Path(language.__file__).parent
-SOURCES = "
-".join((FOLDER / f"{n}.py").read_text(encoding="utf-8") for n in ("language", "parse"))
+SOURCES = " ".join((FOLDER / f"{n}.py").read_text(encoding="utf-8") for n in ("language", "parse"))
 
 
 def test_every_function_is_in_the_table() -> None:

@@ -182,7 +182,7 @@ class Parser:
                     self.fail("type", "An id is a whole number.", other)
                 made = Node("const", one.type, (int(other.args[0]),), other.position, other.end)
                 return (made, one) if flip else (one, made)
-        self.fail("mismatch", f"A {left.type} and a {right.type} cannot be compared.", where)
+        raise self.fault("mismatch", f"A {left.type} and a {right.type} cannot be compared.", where)
 
     def sum(self, *, periods: bool = False) -> Node:
         left = self.atom(periods=periods)
