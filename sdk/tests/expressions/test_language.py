@@ -146,21 +146,40 @@ def test_attacks_are_refused_at_once(text: str) -> None:
 
 
 WORDS = st.sampled_from(
-    ["amount", "name", "stage", "(", ")", "and", "or", "not", "in", "is", "empty", "=", "<", "..", ",", "1"]
-    + [
-        "'x'",
-        "-",
-        "2026-01-01",
-        "today",
-        "today()",
-        "+",
-        "days",
-        "contains",
-        "last_days(",
-        "«",
-        "&",
-        ".",
-        "۵",
+    [
+        *(
+            "amount",
+            "name",
+            "stage",
+            "(",
+            ")",
+            "and",
+            "or",
+            "not",
+            "in",
+            "is",
+            "empty",
+            "=",
+            "<",
+            "..",
+            ",",
+            "1",
+        ),
+        *(
+            "'x'",
+            "-",
+            "2026-01-01",
+            "today",
+            "today()",
+            "+",
+            "days",
+            "contains",
+            "last_days(",
+            "«",
+            "&",
+            ".",
+            "۵",
+        ),
     ]
 )
 
