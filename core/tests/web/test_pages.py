@@ -80,6 +80,15 @@ def test_pages_forbid_foreign_and_inline_scripts(visitor: Visitor) -> None:
     assert re.findall(r"<script(?! src=)", answer.text) == []
 
 
+def test_a_session_that_was_ended_elsewhere_leads_to_the_door(visitor: Visitor, harbour: Workspace) -> None:
+    visitor.get("/c_ship")
+    with harbour.database.write() as transaction:
+        transaction.execute("DELETE FROM k_session", ())
+    for attempt in (visitor.get("/c_ship"), visitor.post("/c_ship/new", {"c_name": "Aurora"})):
+        assert (attempt.status_code, attempt.location.partition("?")[0]) == (302, "/login")
+    assert visitor.get("/login").status_code == 200
+
+
 # -- lists ---------------------------------------------------------------------------------------------------
 
 

@@ -61,6 +61,9 @@ def install(app: Flask, workspace: Workspace) -> None:
 
     @app.errorhandler(NotSignedIn)
     def _to_login(error: NotSignedIn) -> Answer:
+        actor = this_visit(workspace).actor
+        if actor is not None and actor.credential is not None:
+            workspace.actors.forget(actor.credential)  # what this worker remembered no longer holds
         here = request.full_path.rstrip("?") if request.method == "GET" else "/"
         answer = redirect(url_for("web.login", next=None if here == "/" else here))
         answer.delete_cookie(SESSION_COOKIE)

@@ -84,6 +84,7 @@ def make_blueprint(workspace: Workspace) -> Blueprint:
         workspace.actors.sign_out(request.cookies.get(SESSION_COOKIE, ""))
         answer = redirect(url_for("web.login"))
         answer.delete_cookie(SESSION_COOKIE)
+        answer.delete_cookie(LANGUAGE_COOKIE)  # the next person has a language of their own
         return answer
 
     @web.post("/settings/look")

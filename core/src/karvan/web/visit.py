@@ -90,12 +90,15 @@ def _begin(workspace: Workspace) -> Visit:
 
 
 def _language(workspace: Workspace, actor: Actor | None) -> str:
-    """The person's language; before signing in the one chosen on the page, then the browser's."""
-    if actor is not None and actor.language in LANGUAGES:
-        return actor.language
+    """What was chosen in this browser, else the person's language, else the browser's.
+
+    The cookie goes first because another worker may still know the person's language of a moment ago.
+    """
     chosen = request.cookies.get(LANGUAGE_COOKIE)
     if chosen in LANGUAGES:
-        return chosen
+        return str(chosen)
+    if actor is not None and actor.language in LANGUAGES:
+        return actor.language
     return request.accept_languages.best_match(LANGUAGES) or workspace.settings.language
 
 
