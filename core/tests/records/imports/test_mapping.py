@@ -78,6 +78,7 @@ def _field(parent: str, owner: str, body: dict[str, Any]) -> Definition:
         pytest.param("costs", "budget", 4, id="synonym of the field"),
         pytest.param("Undertaking", "name", 4, id="synonym of the object"),
         pytest.param("undertaking phase", "phase", 4, id="synonym of the object and field"),
+        pytest.param("Валюта", "budget_currency", 4, id="currency of the only amount"),
         pytest.param("weather", "", 5, id="unknown"),
         pytest.param("rank", "", 5, id="read-only"),
         pytest.param("Created", "", 5, id="read-only of the system"),

@@ -6,7 +6,7 @@ import difflib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from karvan.metadata.catalog import Catalog, FieldType, ObjectType
+from karvan.metadata.catalog import CURRENCY_LABEL, Catalog, FieldType, ObjectType
 from karvan.records.imports.folding import fold_header
 from karvan_sdk.errors import BadInput, UnknownField
 
@@ -93,6 +93,9 @@ def vocabulary(object_type: ObjectType) -> Vocabulary:
         learn(SYNONYM, further, field.name)
         learn(SYNONYM, (o + w for o in own for w in further), field.name)
         learn(SYNONYM, (o + w for o in synonyms for w in words), field.name)
+    codes = [f.name for f in object_type.own_fields.values() if f.companion and not f.declaration.read_only]
+    if len(codes) == 1:  # "Currency" alone says whose only where there is one
+        learn(SYNONYM, (fold_header(word) for word in CURRENCY_LABEL.all()), codes[0])
     if not object_type.fields[object_type.name_field].declaration.read_only:
         learn(OWN_NAME, own, object_type.name_field)
         learn(SYNONYM, synonyms, object_type.name_field)
