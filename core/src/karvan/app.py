@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import os
 import secrets
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
-from flask import Flask, request
+from flask import Flask, Request, request
+from flask.sessions import SecureCookieSession, SecureCookieSessionInterface
 from jinja2 import PackageLoader
 from werkzeug.wrappers import Response as WerkzeugResponse
 
@@ -18,6 +21,16 @@ from karvan.workspace import Workspace
 API_PATHS = ("/api", "/health", "/ready")
 
 
+class Sessions(SecureCookieSessionInterface):
+    """Flask's signed session (it holds the forms' tokens only), not looked for where no cookie came."""
+
+    def open_session(self, app: Flask, request: Request) -> SecureCookieSession | None:
+        """The session of a request; without its cookie an empty one, for which no signer is built."""
+        if self.get_cookie_name(app) not in request.environ.get("HTTP_COOKIE", ""):
+            return self.session_class()
+        return super().open_session(app, request)
+
+
 class App(Flask):
     """Flask, whose errors below the API's paths are problems (RFC 9457) whatever their origin.
 
@@ -25,6 +38,11 @@ class App(Flask):
     """
 
     body_max: int = 0
+    session_interface = Sessions()
+
+    def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
+        """The function itself: no view here is asynchronous, and asking costs each request."""
+        return func
 
     def handle_user_exception(self, e: Exception) -> WerkzeugResponse:
         """Answer an exception that was raised while a request was served."""
