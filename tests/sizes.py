@@ -16,3 +16,5 @@ WHEEL_TIMEOUT_S = 600
 """How long building and installing one wheel may take."""
 EXPRESSIONS = 300 if CI else 120
 """Random expressions per engine and zone that closures and SQL must agree on."""
+LIVE_FIELDS = 100
+"""Fields added one by one to an object under load (slow)."""
