@@ -196,9 +196,16 @@ def test_saving_without_a_change_writes_nothing(visitor: Visitor, harbour: Works
 def test_nothing_typed_is_lost_when_the_form_itself_is_wrong(visitor: Visitor) -> None:
     answer = visitor.post("/c_ship/new", {"c_name": "", "c_crew": "many", "c_extra": "{", "c_notes": "kept"})
     assert answer.status_code == 422
-    assert 'id="e-c_extra"' in answer.text
+    for name in ("c_name", "c_crew", "c_extra"):  # the service's findings and the form's, all at once
+        assert answer.text.count(f'id="e-{name}"') == 1
     assert 'value="many"' in answer.text
     assert "kept" in answer.text
+    assert "Make the first record" in visitor.get("/c_ship").text
+
+
+def test_a_form_that_is_wrong_in_itself_leaves_nothing_behind(visitor: Visitor) -> None:
+    assert visitor.post("/c_ship/new", {"c_name": "Half", "c_extra": "{"}).status_code == 422
+    assert "Half" not in visitor.get("/c_ship").text
 
 
 def test_findings_of_the_service_stand_beside_their_inputs(visitor: Visitor) -> None:

@@ -71,12 +71,11 @@ def add_routes(web: Blueprint, workspace: Workspace) -> None:
         object_type = reader_of(workspace).catalog.object(object)
         values, errors = _posted(workspace, object_type, created=True)
         try:
-            if errors:
-                raise ValidationFailed(errors)
             with workspace.records.write(signed_in(workspace), source="web") as writer:
                 made = writer.create(object, values)
+                _stop_if(errors)
         except REFUSALS as exc:
-            return _form_page(workspace, object_type, {}, refused=exc), 422
+            return _form_page(workspace, object_type, {}, refused=_with(errors, exc)), 422
         return redirect(url_for("web.record", object=object, id=made["id"]))
 
     @web.get("/<object>/<int:id>")
@@ -93,11 +92,11 @@ def add_routes(web: Blueprint, workspace: Workspace) -> None:
         object_type, found = _read(workspace, object, id)
         values, errors = _posted(workspace, object_type, created=False)
         try:
-            if errors:
-                raise ValidationFailed(errors)
             with workspace.records.write(signed_in(workspace), source="web") as writer:
                 writer.update(object, id, _changed(values, found), version=_version())
-        except REFUSALS as exc:
+                _stop_if(errors)
+        except REFUSALS as refusal:
+            exc = _with(errors, refusal)
             if "from_path" in request.form:
                 return _record_page(workspace, object, id, problem=_sum_up(object_type, exc)), 422
             return _form_page(workspace, object_type, found, refused=exc), 422
@@ -345,6 +344,20 @@ def _posted(
         lambda target, typed: find_names(workspace, target, typed),
         created=created,
     )
+
+
+def _stop_if(errors: Sequence[FieldError]) -> None:
+    """Undo the transaction around: it ran only so that its findings stand beside the form's own."""
+    if errors:
+        raise ValidationFailed(errors)
+
+
+def _with(errors: Sequence[FieldError], refused: KarvanError) -> KarvanError:
+    """The refusal with the form's own findings, which go before what the service says of those fields."""
+    if not errors or not isinstance(refused, ValidationFailed):
+        return refused
+    known = {e.field for e in errors}
+    return ValidationFailed([*errors, *(e for e in refused.errors if e.field not in known)])
 
 
 def _version() -> int | None:
