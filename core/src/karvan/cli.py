@@ -1,0 +1,518 @@
+"""The command line: `karvan`. Data goes to standard output, words for people and faults to standard error."""
+
+from __future__ import annotations
+
+import gettext
+import shutil
+import sys
+import tomllib
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NoReturn
+
+import click
+import orjson
+
+from karvan.access.actors import Actor
+from karvan.demo import LOGINS, PASSWORD, SIZE, make_demo
+from karvan.records.export import FORMATS
+from karvan.records.imports import ImportOptions
+from karvan.schema.edits import AddFields, CreateObject, Edit
+from karvan.serve import serve as run_server
+from karvan.settings import Settings, load_settings
+from karvan.workspace import Workspace
+from karvan_sdk import declarations
+from karvan_sdk.errors import BadInput, Conflict, FieldError, KarvanError, UnknownPlugin, ValidationFailed
+
+DEMO_HOME = Path(".demo")
+FIRST_PLUGIN = "crm"
+
+
+def say(text: str) -> None:
+    """Words for people."""
+    click.echo(text, err=True)
+
+
+def put(data: Any) -> None:
+    """Data for programs: one line of JSON."""
+    click.echo(orjson.dumps(data).decode())
+
+
+def fail(error: KarvanError) -> NoReturn:
+    """Say what went wrong, all of it, and end with status 1."""
+    say(f"Error ({error.code}): {error.message}")
+    for found in getattr(error, "errors", ()):
+        where = f"{found.field}: " if found.field else ""
+        say(f"  {where}{found.message}")
+    sys.exit(1)
+
+
+class Karvan(click.Group):
+    """Turns the errors of Karvan into messages and exit codes: 0 done, 1 refused, 2 wrong usage."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except KarvanError as exc:
+            fail(exc)
+
+
+@click.group(cls=Karvan, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="karvan")
+@click.option("--home", type=click.Path(path_type=Path), help="Folder of the workspace (KARVAN_HOME).")
+@click.option("--database-url", help="Where the database is (KARVAN_DATABASE_URL).")
+@click.pass_context
+def main(ctx: click.Context, home: Path | None, database_url: str | None) -> None:
+    """A plugin-extensible CRM framework: serve, import, export, shape, extend."""
+    ctx.obj = {"home": home, "database_url": database_url}
+
+
+def settings_of(ctx: click.Context, **flags: Any) -> Settings:
+    """The settings with the flags of the group and of a command."""
+    return load_settings({**ctx.find_root().obj, **flags})
+
+
+@contextmanager
+def opened(ctx: click.Context) -> Iterator[Workspace]:
+    """The workspace of the settings, which must have been made."""
+    workspace = Workspace(settings_of(ctx))
+    try:
+        workspace.check()
+        yield workspace
+    finally:
+        workspace.close()
+
+
+def acting(workspace: Workspace, email: str | None) -> Actor:
+    """Whom a command acts for: the person named, else the first administrator, else the system."""
+    if email:
+        found = workspace.actors.by_email(email)
+        if found is None:
+            raise BadInput(f"There is no user {email}.", field="as")
+        return found
+    admins = [a for a in workspace.actors.users() if a.is_admin]
+    return min(admins, key=lambda a: a.id or 0) if admins else Actor.system()
+
+
+AS = click.option(
+    "--as", "as_", metavar="EMAIL", help="Act for this person (default: the first administrator)."
+)
+JSON = click.option("--json", "as_json", is_flag=True, help="Print data as JSON.")
+
+
+# -- a workspace -------------------------------------------------------------------------------------------
+
+
+@main.command()
+@click.option("--admin", "email", required=True, metavar="EMAIL", help="Address of the administrator.")
+@click.option("--password", metavar="PW", help="The password; asked for if it is not given.")
+@click.option("--name", default="", help="The administrator's name.")
+@click.option("--bare", is_flag=True, help="Enable no plugin.")
+@click.pass_context
+def init(ctx: click.Context, email: str, password: str | None, name: str, bare: bool) -> None:
+    """Make a workspace with an administrator, and enable crm."""
+    if password is None:
+        password = click.prompt("Password", hide_input=True, confirmation_prompt=True)
+    workspace = Workspace(settings_of(ctx))
+    try:
+        workspace.create()
+        try:
+            admin = workspace.actors.create_user(
+                email, name or email.partition("@")[0], password, is_admin=True
+            )
+        except Conflict:
+            found = workspace.actors.by_email(email)
+            if found is None or not found.is_admin:
+                raise
+            admin = found
+            say(f"{email} is an administrator already; the password stays as it was.")
+        if not bare:
+            _enable_first(workspace, admin)
+        say(f"The workspace is ready: {workspace.database.url.render_as_string(hide_password=True)}")
+    finally:
+        workspace.close()
+
+
+def _enable_first(workspace: Workspace, admin: Actor) -> None:
+    try:
+        workspace.plugins.enable(admin, FIRST_PLUGIN)
+    except UnknownPlugin:
+        say(
+            f"The plugin '{FIRST_PLUGIN}' is not installed, so the workspace is bare. To have it: "
+            f"pip install karvan-{FIRST_PLUGIN}, then: karvan plugins enable {FIRST_PLUGIN}"
+        )
+
+
+@main.command()
+@click.option("--host", help="Address to listen on (KARVAN_HOST).")
+@click.option("--port", type=int, help="Port to listen on (KARVAN_PORT).")
+@click.option("--workers", type=click.IntRange(1, 64), help="Number of processes (KARVAN_WORKERS).")
+@click.pass_context
+def serve(ctx: click.Context, host: str | None, port: int | None, workers: int | None) -> None:
+    """Serve the pages and the REST interface."""
+    settings = settings_of(ctx, host=host, port=port, workers=workers)
+    workspace = Workspace(settings)
+    try:
+        workspace.check()
+    finally:
+        workspace.close()
+    say(f"Karvan serves http://{settings.host}:{settings.port} with {settings.workers} workers.")
+    run_server(settings)
+
+
+@main.command()
+@click.option("--host", help="Address to listen on.")
+@click.option("--port", type=int, help="Port to listen on.")
+@click.option(
+    "--size", type=click.IntRange(10, 200_000), default=SIZE, show_default=True, help="Number of records."
+)
+@click.option("--fresh", is_flag=True, help="Throw the demo of before away and make a new one.")
+@click.option("--no-serve", is_flag=True, help="Make the demo only.")
+@click.pass_context
+def demo(
+    ctx: click.Context, host: str | None, port: int | None, size: int, fresh: bool, no_serve: bool
+) -> None:
+    """Make a demo workspace below ./.demo, or take the one that is there, and serve it."""
+    given = ctx.find_root().obj
+    settings = settings_of(ctx, home=given["home"] or DEMO_HOME, host=host, port=port)
+    made = settings.home / "demo.made"
+    if fresh and made.exists() and not settings.database_url:
+        shutil.rmtree(settings.home)
+    workspace = Workspace(settings)
+    try:
+        if not made.exists():
+            count = make_demo(workspace, [FIRST_PLUGIN], size=size)
+            made.write_text(f"{count}\n", encoding="ascii")
+            say(f"Made a demo workspace with {count} records in {settings.home}.")
+        workspace.check()
+    finally:
+        workspace.close()
+    address = f"http://{settings.host}:{settings.port}"
+    say(f"Address: {address}    REST: {address}/docs/api")
+    for login in LOGINS:
+        say(f"Login:   {login.email}  {PASSWORD}  ({login.language}, {login.name})")
+    if not no_serve:
+        run_server(settings)
+
+
+# -- people ------------------------------------------------------------------------------------------------
+
+
+@main.group()
+def user() -> None:
+    """People and their tokens."""
+
+
+@user.command("create")
+@click.argument("email")
+@click.option("--password", metavar="PW", help="The password; asked for if it is not given.")
+@click.option("--name", default="", help="The person's name.")
+@click.option("--admin", is_flag=True, help="Make the person an administrator.")
+@click.option("--language", default="", help="Language of the pages: en, ru, fa or zh.")
+@click.pass_context
+def user_create(
+    ctx: click.Context, email: str, password: str | None, name: str, admin: bool, language: str
+) -> None:
+    """Add a person."""
+    if password is None:
+        password = click.prompt("Password", hide_input=True, confirmation_prompt=True)
+    with opened(ctx) as workspace:
+        made = workspace.actors.create_user(
+            email, name or email.partition("@")[0], password, is_admin=admin, language=language
+        )
+    say(f"Added {made.email}.")
+
+
+@user.command("token")
+@click.argument("email")
+@click.option("--name", default="command line", help="What the token is for.")
+@JSON
+@click.pass_context
+def user_token(ctx: click.Context, email: str, name: str, as_json: bool) -> None:
+    """Make an API token for a person; it is shown this once."""
+    with opened(ctx) as workspace:
+        found = workspace.actors.by_email(email)
+        if found is None or found.id is None:
+            raise BadInput(f"There is no user {email}.", field="email")
+        token = workspace.actors.create_token(found.id, name)
+    if as_json:
+        put({"token": token})
+    else:
+        click.echo(token)
+
+
+# -- plugins -----------------------------------------------------------------------------------------------
+
+
+@main.group()
+def plugins() -> None:
+    """Plugins: what is installed, what is enabled."""
+
+
+@plugins.command("list")
+@JSON
+@click.pass_context
+def plugins_list(ctx: click.Context, as_json: bool) -> None:
+    """List the plugins; none is imported for it but those that are enabled."""
+    with opened(ctx) as workspace:
+        workspace.catalogs.current()
+        found = [info.as_dict() for info in workspace.plugins.list()]
+    if as_json:
+        put({"data": found})
+        return
+    for info in found:
+        click.echo(f"{info['id']:24} {info['version']:10} {info['state']:9} {info['summary']}")
+        for problem in info["problems"]:
+            click.echo(f"{'':24} {problem}")
+
+
+@plugins.command("info")
+@click.argument("plugin")
+@JSON
+@click.pass_context
+def plugins_info(ctx: click.Context, plugin: str, as_json: bool) -> None:
+    """Show one plugin."""
+    with opened(ctx) as workspace:
+        workspace.catalogs.current()
+        info = workspace.plugins.info(plugin).as_dict()
+    if as_json:
+        put(info)
+        return
+    for name, value in info.items():
+        click.echo(f"{name:14} {', '.join(value) if isinstance(value, (list, tuple)) else value}")
+
+
+@plugins.command("enable")
+@click.argument("plugin")
+@AS
+@JSON
+@click.pass_context
+def plugins_enable(ctx: click.Context, plugin: str, as_: str | None, as_json: bool) -> None:
+    """Enable a plugin; one that is enabled stays so."""
+    _switch(ctx, plugin, as_, as_json, lambda workspace, actor: workspace.plugins.enable(actor, plugin))
+
+
+@plugins.command("disable")
+@click.argument("plugin")
+@AS
+@JSON
+@click.pass_context
+def plugins_disable(ctx: click.Context, plugin: str, as_: str | None, as_json: bool) -> None:
+    """Disable a plugin; its tables and records are kept."""
+    _switch(ctx, plugin, as_, as_json, lambda workspace, actor: workspace.plugins.disable(actor, plugin))
+
+
+def _switch(
+    ctx: click.Context, plugin: str, as_: str | None, as_json: bool, act: Callable[[Workspace, Actor], Any]
+) -> None:
+    with opened(ctx) as workspace:
+        outcome = act(workspace, acting(workspace, as_))
+    if as_json:
+        put({"plugin": plugin, "enabled": outcome.enabled, "changed": outcome.changed})
+        return
+    state = "enabled" if outcome.enabled else "disabled"
+    say(f"Plugin '{plugin}' is {state}{'' if outcome.changed else ' already'}.")
+    for problem in outcome.problems:
+        say(f"  {problem}")
+
+
+# -- records -----------------------------------------------------------------------------------------------
+
+
+@main.command("import")
+@click.argument("object")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--match", multiple=True, help="Header or field that tells whether a record is there already.")
+@click.option("--map", "maps", multiple=True, metavar="HEADER=FIELD", help="Fill FIELD from HEADER.")
+@click.option("--create-fields", is_flag=True, help="Make fields and options that are missing.")
+@click.option("--create-object", is_flag=True, help="Make the object, too, if it is missing.")
+@click.option("--on-missing", type=click.Choice(["create", "blank", "fail"]), default="blank",
+              help="What to do about a lookup that finds nothing (leave it blank).")  # fmt: skip
+@click.option("--delimiter", default="", help="Delimiter (found out if not given).")
+@click.option("--encoding", default="", help="Encoding (found out if not given).")
+@click.option("--decimal", default="", help="Decimal sign (found out if not given).")
+@click.option("--date-order", type=click.Choice(["dmy", "mdy", "ymd"]), help="Order of dates (found out).")
+@click.option("--dry-run", is_flag=True, help="Check everything, write nothing.")
+@click.option("--failed-file", type=click.Path(dir_okay=False, path_type=Path), help="Where refused rows go.")
+@AS
+@JSON
+@click.pass_context
+def import_(ctx: click.Context, /, object: str, file: Path, maps: tuple[str, ...], as_: str | None,
+            as_json: bool, **options: Any) -> None:  # fmt: skip
+    """Import a CSV file into an object."""
+    chosen = ImportOptions(maps=_maps(maps), **options)
+    with opened(ctx) as workspace:
+        actor = acting(workspace, as_)
+        with click.progressbar(length=1, label="Importing", file=sys.stderr, hidden=as_json) as bar:
+            report = workspace.imports.run(actor, object, file, chosen, progress=_progress(bar))
+        words = _translation(actor.language)
+    if as_json:
+        say(report.text(words))
+        put(report.as_json())
+    else:
+        click.echo(report.text(words), nl=False)
+
+
+def _maps(pairs: tuple[str, ...]) -> Mapping[str, str]:
+    found: dict[str, str] = {}
+    for pair in pairs:
+        header, sign, field = pair.rpartition("=")
+        if not sign:
+            raise click.BadParameter(f"'{pair}' is not HEADER=FIELD.", param_hint="--map")
+        found[header] = field
+    return found
+
+
+def _progress(bar: Any) -> Callable[[int, int], None]:
+    def show(done: int, total: int) -> None:
+        bar.length = max(total, 1)
+        bar.update(done - bar.pos)
+
+    return show
+
+
+def _translation(language: str) -> Callable[[str], str]:
+    folder = Path(__file__).parent / "translations"
+    return gettext.translation("messages", str(folder), [language], fallback=True).gettext
+
+
+@main.command()
+@click.argument("object")
+@click.option(
+    "--format", "format_", type=click.Choice(FORMATS), default="csv", show_default=True, help="File format."
+)
+@click.option(
+    "--output", type=click.Path(dir_okay=False, path_type=Path), help="File (default: standard output)."
+)
+@click.option("--filter", "filter_", default="", help="An expression that chooses records.")
+@click.option("--fields", default="", help="Field names, separated by commas.")
+@click.option("--sort", default="", help="Field names, separated by commas; - in front for descending.")
+@click.option("--view", help="A view of the object.")
+@click.option("--bom", is_flag=True, help="Mark a CSV file as UTF-8 for spreadsheets.")
+@AS
+@JSON
+@click.pass_context
+def export(ctx: click.Context, object: str, format_: Any, output: Path | None, filter_: str, fields: str,
+           sort: str, view: str | None, bom: bool, as_: str | None, as_json: bool) -> None:  # fmt: skip
+    """Export records of an object."""
+    with opened(ctx) as workspace:
+        report = workspace.exports.write(
+            acting(workspace, as_),
+            object,
+            format_,
+            output or sys.stdout.buffer,
+            filter=filter_,
+            fields=_listed(fields),
+            sort=_listed(sort),
+            view=view,
+            bom=bom,
+        )
+    if as_json and output:
+        put({"rows": report.rows, "cut": report.cut, "file": str(output)})
+    else:
+        say(f"Exported {report.rows} records.")
+
+
+def _listed(text: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in text.split(",") if part.strip())
+
+
+# -- schema ------------------------------------------------------------------------------------------------
+
+
+@main.group()
+def schema() -> None:
+    """Objects and fields made by an administrator."""
+
+
+@schema.command("plan")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@AS
+@click.pass_context
+def schema_plan(ctx: click.Context, file: Path, as_: str | None) -> None:
+    """Show what `schema apply` would do with a file, step by step, as JSON."""
+    from_file = _read_schema(file)
+    with opened(ctx) as workspace:
+        actor = acting(workspace, as_)
+        edits: list[Edit] = [*_objects(workspace, from_file), *_fields(workspace, from_file)]
+        put({"steps": workspace.schema.preview(actor, *edits).as_json()})
+
+
+@schema.command("apply")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@AS
+@click.pass_context
+def schema_apply(ctx: click.Context, file: Path, as_: str | None) -> None:
+    """Make the objects and fields of a TOML file that are not there yet."""
+    from_file = _read_schema(file)
+    with opened(ctx) as workspace:
+        actor = acting(workspace, as_)
+        for edit in _objects(workspace, from_file):
+            made = workspace.schema.create_object(actor, edit.declaration)
+            say(f"Made the object '{made.name}'.")
+        for more in _fields(workspace, from_file):
+            workspace.schema.add_fields(actor, more.object, more.fields)
+            say(f"Made {len(more.fields)} fields on '{more.object}'.")
+
+
+@schema.command("purge")
+@click.argument("owner")
+@click.option("--object", "object_", default="", help="Only this detached object, or the object of --field.")
+@click.option("--field", default="", help="Only this detached field.")
+@click.option("--yes", is_flag=True, help="Do it without asking.")
+@AS
+@click.pass_context
+def schema_purge(
+    ctx: click.Context, owner: str, object_: str, field: str, yes: bool, as_: str | None
+) -> None:
+    """Drop for good what OWNER (custom, plugin:ID) has detached, with its data."""
+    if not yes:
+        click.confirm(f"Drop all that {owner} has detached, with its data?", abort=True, err=True)
+    with opened(ctx) as workspace:
+        plan = workspace.schema.purge(acting(workspace, as_), owner, object_, field)
+    put({"steps": plan.as_json()})
+
+
+def _read_schema(file: Path) -> Mapping[str, Any]:
+    try:
+        data = tomllib.loads(file.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as exc:
+        raise BadInput(f"{file} is no TOML file: {exc}", field=str(file)) from exc
+    unknown = sorted(set(data) - {"objects", "fields"})
+    if unknown:
+        raise BadInput(
+            f"{file} holds an unknown key '{unknown[0]}'; known: objects, fields.", field=unknown[0]
+        )
+    return data
+
+
+def _objects(workspace: Workspace, data: Mapping[str, Any]) -> list[CreateObject]:
+    known = workspace.catalogs.current().objects
+    found = [declarations.load_object(o, at=f"objects[{i}]") for i, o in enumerate(data.get("objects", []))]
+    return [CreateObject(declaration=o) for o in found if f"c_{o.name}" not in known]
+
+
+def _fields(workspace: Workspace, data: Mapping[str, Any]) -> list[AddFields]:
+    known = workspace.catalogs.current().objects
+    wanted: dict[str, list[Any]] = {}
+    errors: list[FieldError] = []
+    for number, entry in enumerate(data.get("fields", [])):
+        at = f"fields[{number}]"
+        if not isinstance(entry, Mapping) or not isinstance(entry.get("object"), str):
+            raise BadInput(f"{at} needs an object.", field=at)
+        try:
+            made = declarations.load_field({k: v for k, v in entry.items() if k != "object"}, at=at)
+        except ValidationFailed as exc:
+            errors.extend(exc.errors)
+            continue
+        there = known.get(entry["object"])
+        if there is None or f"c_{made.name}" not in there.fields:
+            wanted.setdefault(entry["object"], []).append(made)
+    if errors:
+        raise ValidationFailed(errors)
+    return [AddFields(object=o, fields=tuple(fields)) for o, fields in wanted.items()]
+
+
+if __name__ == "__main__":
+    main()
