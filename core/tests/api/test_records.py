@@ -103,6 +103,12 @@ def test_a_change_of_what_somebody_else_changed_is_refused(api: Api) -> None:
     assert api.get(f"{SHIPS}/1").json["data"]["c_crew"] == 1
 
 
+def test_values_that_no_version_would_take_are_said_first(api: Api) -> None:
+    api.post_ship()
+    answer = api.patch(f"{SHIPS}/1", {"c_crew": "x", "id": 2}, headers={"If-Match": '"7"'})
+    assert_problem(answer, 422, "validation_failed", fields=("c_crew", "id"))
+
+
 @pytest.mark.parametrize(
     ("held", "status"),
     [

@@ -15,6 +15,7 @@ from flask_wtf.csrf import validate_csrf
 from karvan.access.actors import TOKEN_PREFIX, Actor, Actors
 from karvan.api.problems import BadJson, CsrfFailed, WrongMediaType
 from karvan.database import Database
+from karvan.metadata.schemas import Schemas
 from karvan.metadata.store import Catalogs
 from karvan.records.service import Records
 from karvan_sdk.errors import FieldError, NotAllowed, NotSignedIn, ValidationFailed
@@ -47,6 +48,7 @@ class Call:
     workspace: Workspace
     environ: Mapping[str, Any]
     actor: Actor
+    schemas: Schemas
 
     @property
     def query(self) -> str:

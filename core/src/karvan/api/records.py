@@ -23,10 +23,10 @@ from karvan.api.parameters import (
 from karvan.api.problems import BadQuery, RelationNotFound, at_input
 from karvan.api.reply import Reply, empty_reply, json_reply
 from karvan.metadata.kinds import ID_MAX
-from karvan.metadata.schemas import load_body
+from karvan.metadata.schemas import load_body, load_record
 from karvan.records.shapes import AggregateQuery, BulkResult, ListQuery, Measure, Page
 from karvan.records.writer import Writer
-from karvan_sdk.errors import BadInput, RecordNotFound, UnknownField, ValidationFailed
+from karvan_sdk.errors import BadInput, RecordNotFound, UnknownField, ValidationFailed, VersionMismatch
 
 ALL = ListQuery()
 
@@ -164,8 +164,15 @@ def update_record(call: Call, object: str, id: int) -> Reply:
     body, values = call.read_object()
 
     def act(writer: Writer) -> Reply:
-        version = _version_of(writer, object, id, allowed)
-        return _record_reply(writer.update(object, id, values, version), writer, 200)
+        try:
+            version = _version_of(writer, object, id, allowed)
+            return _record_reply(writer.update(object, id, values, version), writer, 200)
+        except VersionMismatch as exc:
+            # values that no version would take are worth saying first: reading again would not help
+            _, errors = load_record(call.schemas.of(writer.catalog, object, "update"), object, values)
+            if errors:
+                raise ValidationFailed(errors) from exc
+            raise
 
     return _in_body(call, body, act)
 

@@ -13,6 +13,7 @@ from karvan.api import meta, plugins, records, system
 from karvan.api.call import Call, Workspace, identify
 from karvan.api.docs import add_docs
 from karvan.api.reply import Reply
+from karvan.metadata.schemas import Schemas
 from karvan_sdk.errors import NotSignedIn
 
 View = Callable[..., Reply]
@@ -73,35 +74,38 @@ ROUTES = (
 def add_routes(app: Flask, workspace: Workspace) -> None:
     """Add the API to the app."""
     app.url_map.converters["record_id"] = RecordId
+    schemas = Schemas()
     for route in ROUTES:
         for method, view in route.views.items():
             app.add_url_rule(
                 f"/api/v1{route.path}",
                 endpoint=f"api.{view.__module__.rpartition('.')[2]}.{view.__name__}",
-                view_func=_serve(view, workspace),
+                view_func=_serve(view, workspace, schemas),
                 methods=[method],
             )
-    _add_system_routes(app, workspace)
+    _add_system_routes(app, workspace, schemas)
     add_docs(app, workspace)
 
 
-def _add_system_routes(app: Flask, workspace: Workspace) -> None:
+def _add_system_routes(app: Flask, workspace: Workspace, schemas: Schemas) -> None:
     specs = system.Specs()
 
     def show_spec(call: Call) -> Reply:
         return system.show_spec(call, specs)
 
-    app.add_url_rule("/api/openapi.json", endpoint="api.spec", view_func=_serve(show_spec, workspace))
+    app.add_url_rule(
+        "/api/openapi.json", endpoint="api.spec", view_func=_serve(show_spec, workspace, schemas)
+    )
     app.add_url_rule("/health", endpoint="api.health", view_func=system.show_health)
     app.add_url_rule("/ready", endpoint="api.ready", view_func=lambda: system.show_readiness(workspace))
 
 
-def _serve(view: View, workspace: Workspace) -> Callable[..., Reply]:
+def _serve(view: View, workspace: Workspace, schemas: Schemas) -> Callable[..., Reply]:
     def serve(**path: Any) -> Reply:
         environ = request.environ
         actor = identify(workspace, environ)
         try:
-            return view(Call(workspace, environ, actor), **path)
+            return view(Call(workspace, environ, actor, schemas), **path)
         except NotSignedIn:
             # the sign-in has ended since this worker last saw it
             if actor.credential is not None:
