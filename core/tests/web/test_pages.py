@@ -113,8 +113,9 @@ def test_a_filter_narrows_the_list(visitor: Visitor, harbour: Workspace) -> None
 
 
 def test_a_wrong_filter_is_answered_at_its_place(visitor: Visitor) -> None:
-    answer = visitor.get("/c_ship", query_string={"filter": "c_crw > 100"})
+    answer = visitor.get("/c_ship", query_string={"filter": "c_name = 'A' and c_crw > 100"})
     assert answer.status_code == 422
+    assert "<mark>c_crw</mark>" in answer.text
     assert 'id="filter-error"' in answer.text
     assert "c_crw" in answer.text
     assert "did you mean c_crew" in answer.text

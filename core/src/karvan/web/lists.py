@@ -18,7 +18,8 @@ from karvan.web.cells import NUMBERS, Column, expandable, table_rows
 from karvan.web.faults import say
 from karvan.web.formats import Formats
 from karvan.web.visit import Workspace, reader_of, this_visit
-from karvan_sdk.errors import BadInput, UnknownField
+from karvan_sdk.errors import BadInput, KarvanError, UnknownField
+from karvan_sdk.expressions import ExpressionError
 from karvan_sdk.objects import View
 
 PAGE = 50
@@ -35,6 +36,16 @@ class Head:
     link: str
     sorted: str
     number: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Problem:
+    """What is wrong with a typed filter; `wrong` is the part of it that is meant, between the two others."""
+
+    text: str
+    before: str = ""
+    wrong: str = ""
+    after: str = ""
 
 
 def add_routes(web: Blueprint, workspace: Workspace) -> None:
@@ -90,17 +101,24 @@ def add_routes(web: Blueprint, workspace: Workspace) -> None:
         return jsonify([{"id": id_, "name": name} for id_, name in rows])
 
 
-def _read(reader: Reader, object: str, query: ListQuery, typed: str) -> tuple[Page, str]:
+def _read(reader: Reader, object: str, query: ListQuery, typed: str) -> tuple[Page, Problem | None]:
     """The page, or an empty one and what is wrong with the filter, the order or the cursor."""
     try:
-        return reader.list(object, query), ""
+        return reader.list(object, query), None
     except (BadInput, UnknownField) as exc:
-        problem = exc
+        problem: KarvanError = exc
     try:  # places in the message then are those of what was typed, without the view's own filter
         reader.list(object, ListQuery(filter=typed, limit=1))
     except (BadInput, UnknownField) as exc:
         problem = exc
-    return Page(rows=[]), say(problem)
+    return Page(rows=[]), _place(problem, typed)
+
+
+def _place(problem: KarvanError, typed: str) -> Problem:
+    if not isinstance(problem, ExpressionError):
+        return Problem(text=say(problem))
+    start, end = problem.position, max(problem.end, problem.position + 1)
+    return Problem(text=say(problem), before=typed[:start], wrong=typed[start:end] or "␣", after=typed[end:])
 
 
 def find_names(
