@@ -15,7 +15,7 @@ from karvan.metadata.kinds import moment_text
 from karvan.metadata.store import Catalogs, read_definitions, read_plugins, read_version, write_definitions
 from karvan.schema import ledger
 from karvan.schema.apply import SchemaTransaction, apply, change
-from karvan.schema.checks import check_next
+from karvan.schema.checks import check_next, check_uses
 from karvan.schema.edits import (
     AddFields,
     AddOptions,
@@ -185,6 +185,9 @@ def _prepare(
         on.discard(edit.plugin)
     catalog = build_catalog(version + 1, tuple(found.rows.values()), sorted(on))
     check_next(catalog, found.rows, found.touched)
+    gone = [r for r in old if not r.detached and (r.uid not in found.rows or found.rows[r.uid].detached)]
+    by_hand = not isinstance(edit, (EnablePlugin, DisablePlugin))
+    check_uses(build_catalog(version, old, plugins), catalog, gone, views=by_hand)
     return _Prepared(
         old=old, next=found, plan=plan_changes(old, found.rows.values(), dialect), catalog=catalog
     )
@@ -194,9 +197,13 @@ def _write_plugin(transaction: SchemaTransaction, edit: Edit, actor: Actor) -> b
     """Keep the plugin's state row; says whether it changed."""
     now = datetime.now(UTC)
     at = moment_text(now) if transaction.dialect == "sqlite" else now
+    if isinstance(edit, Purge) and not edit.object and edit.owner.startswith("plugin:"):
+        plugin = edit.owner.removeprefix("plugin:")
+        transaction.execute("DELETE FROM k_plugin WHERE id = ? AND state = 'off'", (plugin,))
     if isinstance(edit, DisablePlugin):
         done = transaction.execute(
-            "UPDATE k_plugin SET state = 'off', changed_at = ?, changed_by = ? WHERE id = ? AND state <> 'off'",
+            "UPDATE k_plugin SET state = 'off', changed_at = ?, changed_by = ?"
+            " WHERE id = ? AND state <> 'off'",
             (at, actor.id, edit.plugin),
         )
         return bool(done.rowcount)
@@ -210,7 +217,8 @@ def _write_plugin(transaction: SchemaTransaction, edit: Edit, actor: Actor) -> b
     if row is not None and tuple(row) == values:
         return False
     transaction.execute(
-        "INSERT INTO k_plugin (id, state, version, manifest, changed_at, changed_by) VALUES (?, ?, ?, ?, ?, ?)"
+        "INSERT INTO k_plugin (id, state, version, manifest, changed_at, changed_by)"
+        " VALUES (?, ?, ?, ?, ?, ?)"
         " ON CONFLICT (id) DO UPDATE SET state = excluded.state, version = excluded.version,"
         " manifest = excluded.manifest, changed_at = excluded.changed_at, changed_by = excluded.changed_by",
         (edit.manifest.id, *values, at, actor.id),

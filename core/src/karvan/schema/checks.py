@@ -1,20 +1,25 @@
-"""Whether a catalog to be can stand: names, targets, defaults, widths; every finding at once. Pure."""
+"""Whether a catalog to be can stand: names, targets, defaults, widths, expressions; all findings. Pure."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
 
-from karvan.metadata.catalog import Catalog, Definition, ObjectType
+from karvan.metadata.catalog import Catalog, Definition, FieldType, ObjectType
 from karvan.metadata.kinds import Wrong
+from karvan.metadata.scope import CatalogScope
 from karvan.metadata.tables import COLUMNS_MAX, WIDTH_MAX, field_columns, width_of
 from karvan.schema.plan import parts_of, whole_object
 from karvan_sdk import names
-from karvan_sdk.errors import Conflict, FieldError, SchemaRefused, ValidationFailed
+from karvan_sdk.errors import Conflict, FieldError, InUse, SchemaRefused, ValidationFailed
+from karvan_sdk.expressions import ExpressionError, compile_condition
 
 
 def check_next(catalog: Catalog, rows: Mapping[str, Definition], touched: Iterable[str]) -> None:
-    """Raise Conflict for names held twice, SchemaRefused for a row too wide, ValidationFailed for the rest."""
+    """Whether what came in can stand.
+
+    Raises Conflict for a name held twice, SchemaRefused for a row too wide, ValidationFailed for the rest.
+    """
     changed = [rows[u] for u in touched if u in rows and not rows[u].detached]
     heads = {r.uid: r for r in changed if r.kind == "object"}
     heads |= {r.parent: rows[r.parent] for r in changed if r.parent}
@@ -100,8 +105,59 @@ def _object_findings(
                 template="There is no object '{object}' to look up.",
                 params={"object": declared.target},
             )
-        if declared.default not in (None, ""):
-            try:
-                field.kind.load(declared, declared.default)
-            except Wrong as exc:
-                yield FieldError(field=field.name, code=exc.code, template=exc.template, params=exc.params)
+        yield from _default_findings(field)
+    for place, (owner, message) in _broken_expressions(catalog, object_type).items():
+        if owner in touched:
+            yield FieldError(field=place, code="bad_expression", template="{why}", params={"why": message})
+
+
+def check_uses(before: Catalog, after: Catalog, gone: Iterable[Definition], *, views: bool) -> None:
+    """Raise InUse where the rows that go out of use are still named by what stays.
+
+    Rules and name fields always count, since no record could be written without them. With `views`,
+    views count too; those that a disabled plugin breaks are shown as suspended instead.
+    """
+    lost = {r.uid: r for r in gone}
+    if not lost:
+        return
+    uses: list[str] = []
+    for object_type in after.objects.values():
+        old = before.by_uid.get(object_type.uid)
+        if old is None:
+            continue
+        if old.fields[old.name_field].uid in lost:
+            uses.append(f"it is the name field of '{object_type.name}'")
+        sound = _broken_expressions(before, old)
+        uses += [
+            f"{place} of '{object_type.name}' needs it"
+            for place in _broken_expressions(after, object_type)
+            if place not in sound and (views or not place.startswith("views."))
+        ]
+    if uses:
+        what = ", ".join(f"'{r.name}'" for r in lost.values() if r.kind in ("object", "field"))
+        raise InUse(what=what, why="; ".join(uses) + ". Change that first.")
+
+
+def _broken_expressions(catalog: Catalog, object_type: ObjectType) -> dict[str, tuple[str, str]]:
+    """Place → (uid of the row that declares it, what is wrong), of all rules and view filters."""
+    scope = CatalogScope(catalog=catalog, object_type=object_type)
+    declared = object_type.declaration
+    texts = [(f"rules.{r.name}.condition", object_type.uid, r.condition) for r in declared.rules]
+    holders = {d.name: d.uid for d in catalog.definitions if d.parent == object_type.uid and d.kind == "view"}
+    texts += [(f"views.{v.name}.filter", holders[v.name], v.filter) for v in declared.views if v.filter]
+    broken: dict[str, tuple[str, str]] = {}
+    for place, owner, text in texts:
+        try:
+            compile_condition(text, scope)
+        except ExpressionError as exc:
+            broken[place] = (owner, exc.message)
+    return broken
+
+
+def _default_findings(field: FieldType) -> Iterable[FieldError]:
+    declared = field.declaration
+    if declared.default not in (None, ""):
+        try:
+            field.kind.load(declared, declared.default)
+        except Wrong as exc:
+            yield FieldError(field=field.name, code=exc.code, template=exc.template, params=exc.params)

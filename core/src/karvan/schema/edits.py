@@ -207,14 +207,10 @@ class _Draft:
         )
         if body:
             self._put(_patched(head, body, declarations.dump(declared)))
-        if parts.get("views") is not None:
-            self._declare_parts(
-                CUSTOM, head, "view", [(v.name, declarations.dump(v)) for v in declared.views]
-            )
-        if parts.get("layouts") is not None:
-            self._declare_parts(
-                CUSTOM, head, "layout", [(x.name, declarations.dump(x)) for x in declared.layouts]
-            )
+        if "views" in parts:
+            self._replace_parts(head, "view", [(v.name, declarations.dump(v)) for v in declared.views])
+        if "layouts" in parts:
+            self._replace_parts(head, "layout", [(x.name, declarations.dump(x)) for x in declared.layouts])
 
     @make.register
     def _detach_object(self, edit: DetachObject) -> None:
@@ -394,8 +390,9 @@ class _Draft:
         there = self.rows.get(row.uid)
         if there is not None and _column_of(there.shipped) != _column_of(row.shipped):
             raise SchemaRefused(
-                f"'{_field_api(row, head)}' existed as {_describe(there.shipped)} and its values are kept; it "
-                f"can't come back as {_describe(row.shipped)}. Purge the old one first or take another name."
+                f"'{_field_api(row, head)}' existed as {_describe(there.shipped)} and its values are kept; "
+                f"it can't come back as {_describe(row.shipped)}. Purge the old one first, or take "
+                "another name."
             )
         self._ship(row)
         return row.uid
@@ -408,7 +405,8 @@ class _Draft:
         for name, body in parts:
             shipped = self.rows.get(part_uid(head.uid, kind, head.owner, name))
             if shipped is not None and owner != head.owner:
-                self._put(replace(shipped, override={**shipped.override, **body}))
+                blank = {k: type(v)() for k, v in shipped.shipped.items()}
+                self._put(replace(shipped, override={**blank, **body}))
                 kept.add(shipped.uid)
                 continue
             row = Definition(
@@ -422,6 +420,17 @@ class _Draft:
             self._ship(row)
             kept.add(row.uid)
         return kept
+
+    def _replace_parts(
+        self, head: Definition, kind: DefinitionKind, parts: Sequence[tuple[str, dict[str, Any]]]
+    ) -> None:
+        """Make `parts` all that administrators say: their others vanish, shipped ones are as shipped."""
+        kept = self._declare_parts(CUSTOM, head, kind, parts)
+        for row in [r for r in self.rows.values() if r.parent == head.uid and r.kind == kind]:
+            if row.uid not in kept and row.owner == CUSTOM:
+                del self.rows[row.uid]
+            elif row.uid not in kept:
+                self._put(replace(row, override={}))
 
     def _ship(self, row: Definition) -> None:
         """Put what an owner declares: new, or merged with the row that is there (three ways)."""
@@ -469,9 +478,9 @@ class _Draft:
     def _field(self, object: str, name: str) -> Definition:
         head = self._head(object)
         for row in self.rows.values():
-            if row.parent == head.uid and row.kind == "field" and not row.detached:
-                if _field_api(row, head) == name:
-                    return row
+            mine = row.parent == head.uid and row.kind == "field" and not row.detached
+            if mine and _field_api(row, head) == name:
+                return row
         raise UnknownField(name, object)
 
 
