@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+import pytest
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
@@ -62,6 +63,8 @@ VOYAGE = Object(
         ),
     ),
 )
+http_only = pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
+"""For what never reaches the database: one engine is enough."""
 SHIPS = "/api/v1/records/c_ship"
 VOYAGES = "/api/v1/records/c_voyage"
 

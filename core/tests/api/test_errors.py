@@ -14,17 +14,20 @@ from karvan.workspace import Workspace
 from karvan_sdk import errors as sdk
 from karvan_sdk.errors import KarvanError, PluginFailed, Unavailable
 
-from .fleet import SHIPS, Api, assert_problem
+from .fleet import SHIPS, Api, assert_problem, http_only
 
 
+@http_only
 def test_an_unknown_path_is_a_problem(api: Api) -> None:
     assert_problem(api.get("/api/v1/nothing"), 404, "no_route")
 
 
+@http_only
 def test_two_slashes_name_nothing(api: Api) -> None:
     assert_problem(api.get("/api/v1//records/c_ship"), 404, "no_route")
 
 
+@http_only
 def test_a_method_that_is_not_offered_names_those_that_are(api: Api) -> None:
     answer = api.send("PUT", SHIPS)
     assert_problem(answer, 405, "method_not_allowed")
@@ -41,15 +44,18 @@ def test_a_missing_record_is_not_found(api: Api, id_: str) -> None:
     assert_problem(api.get(f"{SHIPS}/{id_}"), 404, "not_found")
 
 
+@http_only
 @pytest.mark.parametrize("id_", ["abc", "-1", "1.5", "9" * 5000, "٣"])
 def test_an_id_that_is_no_number_names_nothing(api: Api, id_: str) -> None:
     assert_problem(api.get(f"{SHIPS}/{id_}"), 404, "no_route")
 
 
+@http_only
 def test_a_body_that_is_not_declared_as_json_is_refused(api: Api) -> None:
     assert_problem(api.send("POST", SHIPS, data="c_name=x"), 415, "wrong_media_type")
 
 
+@http_only
 @pytest.mark.parametrize(
     "body",
     [b"", b"{", b"nul", b'{"a": NaN}', b'{"a": "\xff"}', b'{"a": "\\ud800"}', b"[" * 5000],
@@ -59,12 +65,14 @@ def test_a_body_that_is_no_json_is_refused(api: Api, body: bytes) -> None:
     assert_problem(api.send("POST", SHIPS, data=body, content_type="application/json"), 400, "bad_json")
 
 
+@http_only
 @pytest.mark.parametrize("body", ["[]", "1", "null", '"x"'])
 def test_a_body_that_is_no_object_is_refused(api: Api, body: str) -> None:
     answer = api.send("POST", SHIPS, data=body, content_type="application/json")
     assert_problem(answer, 422, "validation_failed", fields=("",))
 
 
+@http_only
 def test_a_body_beyond_the_limit_is_refused(app: Flask, api: Api) -> None:
     app.config["MAX_CONTENT_LENGTH"] = 100
     assert_problem(api.post(SHIPS, {"c_notes": "x" * 200}), 413, "body_too_large")
@@ -148,6 +156,7 @@ def test_an_aggregate_names_all_that_is_wrong(api: Api) -> None:
     assert_problem(api.post(f"{SHIPS}/aggregate", asked), 422, "validation_failed", fields=wrong)
 
 
+@http_only
 def test_the_shape_of_an_aggregate_is_checked_all_at_once(api: Api) -> None:
     asked = {"group": "c_kind", "measures": [{"fn": "median"}, {"field": 1}], "x": 1}
     wrong = ("group", "measures[0].fn", "measures[1].fn", "measures[1].field", "x")
@@ -159,6 +168,7 @@ def test_a_relation_that_does_not_exist_is_not_found(api: Api) -> None:
     assert_problem(api.get(f"{SHIPS}/1/related/nothing"), 404, "unknown_relation")
 
 
+@http_only
 def test_a_fault_of_ours_is_logged_and_answered_without_details(
     api: Api, workspace: Workspace, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -173,6 +183,7 @@ def test_a_fault_of_ours_is_logged_and_answered_without_details(
     assert "the secret detail" in caplog.text
 
 
+@http_only
 def test_a_plugin_that_fails_is_named_and_is_no_fault_of_the_caller(
     api: Api, workspace: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -184,6 +195,7 @@ def test_a_plugin_that_fails_is_named_and_is_no_fault_of_the_caller(
     assert body["plugin"] == "zoo"
 
 
+@http_only
 def test_a_database_that_is_gone_asks_to_come_back_later(
     api: Api, workspace: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -214,5 +226,6 @@ def test_ready_says_the_catalog_version(api: Api, workspace: Workspace) -> None:
     assert api.get("/ready").json == {"status": "ok", "catalog": workspace.catalogs.current().version}
 
 
+@http_only
 def test_settings_limit_the_body(workspace: Workspace, app: Flask) -> None:
     assert app.config["MAX_CONTENT_LENGTH"] == Settings().body_max

@@ -7,7 +7,7 @@ import pytest
 from karvan.api.docs import describe
 from karvan.workspace import Workspace
 
-from .fleet import SHIPS, Api, assert_problem
+from .fleet import SHIPS, Api, assert_problem, http_only
 
 OBJECTS = "/api/v1/meta/objects"
 FIELDS = f"{OBJECTS}/c_ship/fields"
@@ -160,6 +160,7 @@ def test_the_docs_page_shows_every_operation_without_a_script(api: Api) -> None:
     assert 'id="version_mismatch"' in errors
 
 
+@http_only
 def test_the_docs_page_leads_to_the_login(api: Api) -> None:
     answer = api.http.get("/docs/api")
     assert answer.status_code == 302

@@ -6,7 +6,7 @@ import pytest
 
 from karvan.workspace import Workspace
 
-from .fleet import SHIPS, VOYAGES, Api, assert_problem
+from .fleet import SHIPS, VOYAGES, Api, assert_problem, http_only
 
 
 def test_a_new_record_comes_back_with_its_place_and_its_tag(api: Api) -> None:
@@ -109,6 +109,7 @@ def test_values_that_no_version_would_take_are_said_first(api: Api) -> None:
     assert_problem(answer, 422, "validation_failed", fields=("c_crew", "id"))
 
 
+@http_only
 @pytest.mark.parametrize(
     ("held", "status"),
     [
@@ -182,6 +183,7 @@ def test_many_records_are_changed_and_deleted_at_once(api: Api) -> None:
     assert api.get(f"{SHIPS}?count=exact").json["count"] == 1
 
 
+@http_only
 @pytest.mark.parametrize(
     ("body", "fields"),
     [
@@ -239,5 +241,6 @@ def test_a_head_request_has_the_headers_only(api: Api) -> None:
     assert answer.data == b""
 
 
+@http_only
 def test_the_surface_needs_no_session_cookie(api: Api, workspace: Workspace) -> None:
     assert "Set-Cookie" not in api.get(SHIPS).headers

@@ -11,7 +11,7 @@ from flask.testing import FlaskClient
 from karvan.testing import ADMIN_EMAIL, ADMIN_PASSWORD
 from karvan.workspace import Workspace
 
-from .fleet import SHIPS, Api, assert_problem
+from .fleet import SHIPS, Api, assert_problem, http_only
 
 
 @pytest.fixture
@@ -21,6 +21,7 @@ def browser(app: Flask, workspace: Workspace) -> FlaskClient:
     return client
 
 
+@http_only
 @pytest.mark.parametrize(
     "header",
     [None, "", "Bearer", "Bearer kv_wrong", "Basic YTpi", "kv_wrong", "Bearer \x00", "Bearer " + "x" * 5000],
@@ -32,6 +33,7 @@ def test_nobody_gets_nothing(api: Api, header: str | None) -> None:
     assert answer.headers["WWW-Authenticate"] == "Bearer"
 
 
+@http_only
 @pytest.mark.parametrize(
     "path", ["/api/v1/me", "/api/v1/meta/objects", "/api/v1/plugins", "/api/openapi.json"]
 )
