@@ -39,6 +39,7 @@ def check_next(catalog: Catalog, rows: Mapping[str, Definition], touched: Iterab
 
 
 def _check_object_names(rows: Mapping[str, Definition], heads: Mapping[str, Definition]) -> None:
+    held: list[str] = []
     for head in heads.values():
         api = names.api_object_name(head.owner, head.name)
         for other in rows.values():
@@ -49,7 +50,9 @@ def _check_object_names(rows: Mapping[str, Definition], heads: Mapping[str, Defi
             if other.detached or head.detached:
                 continue
             if names.api_object_name(other.owner, other.name) == api:
-                raise Conflict(f"The name '{api}' is held by {other.owner}. Disable or rename that first.")
+                held.append(f"The name '{api}' is held by {other.owner}.")
+    if held:
+        raise Conflict(" ".join(held) + " Take that out of use first, or choose another name.")
 
 
 def _check_columns(rows: Mapping[str, Definition], head: Definition) -> None:

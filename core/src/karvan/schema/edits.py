@@ -149,7 +149,7 @@ class Next:
     """
 
     rows: Mapping[str, Definition]
-    touched: frozenset[str] = frozenset()
+    touched: tuple[str, ...] = ()
     conflicts: tuple[str, ...] = field(default=())
 
 
@@ -165,7 +165,7 @@ def next_rows(rows: Iterable[Definition], edit: Edit) -> Next:
     draft.name_indexes()
     return Next(
         rows=MappingProxyType(draft.rows),
-        touched=frozenset(draft.touched),
+        touched=tuple(draft.touched),
         conflicts=tuple(draft.conflicts),
     )
 
@@ -176,7 +176,7 @@ class _Draft:
     def __init__(self, rows: Iterable[Definition]) -> None:
         self.rows: dict[str, Definition] = {r.uid: r for r in rows}
         self.position = max((r.position for r in self.rows.values()), default=0)
-        self.touched: set[str] = set()
+        self.touched: dict[str, None] = {}  # in the order of the edit, so that errors are too
         self.errors: list[FieldError] = []
         self.conflicts: list[str] = []
 
@@ -464,7 +464,7 @@ class _Draft:
     def _put(self, row: Definition) -> None:
         if self.rows.get(row.uid) != row:
             self.rows[row.uid] = row
-            self.touched.add(row.uid)
+            self.touched[row.uid] = None
 
     def _wrong(self, at: str, code: str, template: str, **params: Any) -> None:
         self.errors.append(FieldError(field=at, code=code, template=template, params=params))
