@@ -168,13 +168,13 @@ IF_MATCH = _in_header(
     "If-Match",
     'The ETag of the record as you read it, or its version in quotes (`"7"`), or `*`.',
     required=True,
-    pattern=r'^(\*|"[0-9]{1,9}(-[0-9]+-[0-9a-f]+)?")$',
+    pattern=r'^\s*(\*|"[0-9]{1,9}(-[0-9]+-[0-9a-f]+)?")\s*$',
 )
 IF_NONE_MATCH = _in_header("If-None-Match", "The ETag you hold; 304 when it still stands.")
 KEY = _in_header(
     "Idempotency-Key",
     "Any text of your choice; the same call with the same key takes effect once and is kept for 24 hours.",
-    pattern=f"^[!-~]{{1,{KEY_MAX}}}$",
+    pattern=f"^[ -~]{{1,{KEY_MAX}}}$",
 )
 AFTER = in_query("after", TEXT, "The cursor `next` of the page before.")
 LIMIT = in_query(
