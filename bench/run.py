@@ -20,13 +20,13 @@ from typing import Any
 import orjson
 import psycopg
 from floor import make_floor
-from karvan.app import create_app
-from karvan.metadata.textkeys import sort_key
-from karvan.workspace import Workspace
 
 from karvan.access.actors import Actor
+from karvan.app import create_app
 from karvan.metadata.kinds import moment_text
+from karvan.metadata.textkeys import sort_key
 from karvan.settings import Settings
+from karvan.workspace import Workspace
 from karvan_sdk.fields import Field
 
 STAGES = ("prospecting", "qualification", "proposal", "negotiation", "won", "lost")

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from environs import Env, EnvError
+
 from karvan_sdk.errors import BadInput
 from karvan_sdk.text import LANGUAGES
 

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from karvan.access.actors import Actor
+from karvan.database.drivers import INTEGRITY_ERRORS
 from karvan.workspace import Workspace
 from karvan_sdk.errors import (
     RecordNotFound,
@@ -195,9 +196,14 @@ def test_the_trash_takes_dependants_along_and_gives_them_back(fleet: Workspace, 
 
 
 def test_a_failed_block_leaves_nothing(fleet: Workspace, admin: Actor) -> None:
-    with pytest.raises(RuntimeError, match="stop"), fleet.records.write(admin) as writer:
-        writer.create("c_ship", {"c_name": "ghost"})
-        raise RuntimeError("stop")
+
+    def create_and_stop() -> None:
+        with fleet.records.write(admin) as writer:
+            writer.create("c_ship", {"c_name": "ghost"})
+            raise RuntimeError("stop")
+
+    with pytest.raises(RuntimeError, match="stop"):
+        create_and_stop()
     assert fleet.records.read(admin).list("c_ship").rows == []
     assert outbox(fleet) == []
 
@@ -209,10 +215,15 @@ def test_a_commit_that_fails_emits_no_event(fleet: Workspace, admin: Actor) -> N
         transaction.execute(
             "CREATE TABLE t_child (parent integer REFERENCES t_parent (id) DEFERRABLE INITIALLY DEFERRED)"
         )
-    with pytest.raises(Exception, match="(?i)foreign key"), fleet.records.write(admin) as writer:
-        writer.create("c_ship", {"c_name": "ghost"})
-        writer.transaction.after_commit(lambda: told.append("left"))
-        writer.transaction.execute("INSERT INTO t_child (parent) VALUES (1)")  # refused by the COMMIT itself
+
+    def create_and_fail() -> None:
+        with fleet.records.write(admin) as writer:
+            writer.create("c_ship", {"c_name": "ghost"})
+            writer.transaction.after_commit(lambda: told.append("left"))
+            writer.transaction.execute("INSERT INTO t_child (parent) VALUES (1)")  # only the COMMIT refuses
+
+    with pytest.raises(INTEGRITY_ERRORS, match=r"(?i)foreign key"):
+        create_and_fail()
     assert outbox(fleet) == []
     assert told == []
     assert fleet.records.read(admin).list("c_ship").rows == []

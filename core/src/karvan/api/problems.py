@@ -13,7 +13,6 @@ from types import MappingProxyType
 from typing import Any
 
 import orjson
-from karvan_sdk.expressions import ExpressionError
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, RequestEntityTooLarge
 from werkzeug.routing import RoutingException
 
@@ -21,6 +20,7 @@ from karvan.api.reply import Reply
 from karvan.metadata.store import NotMade
 from karvan_sdk import errors as sdk
 from karvan_sdk.errors import FieldError, KarvanError, ValidationFailed
+from karvan_sdk.expressions import ExpressionError
 
 log = logging.getLogger(__name__)
 

@@ -24,6 +24,9 @@ MANIFESTS = "karvan.manifests"
 Stamp = tuple[tuple[str, int], ...]
 
 
+Distribution = Any  # the package's own name for it differs between its releases
+
+
 @dataclass(frozen=True, kw_only=True)
 class Installed:
     """One installed plugin. `manifest` is None where it can't be read; `errors` then say why.
@@ -92,9 +95,7 @@ def _look(folders: Stamp) -> _Index:
     )
 
 
-def _plugins_of(
-    distribution: importlib_metadata.Distribution, name: str, files: list[str]
-) -> list[Installed]:
+def _plugins_of(distribution: Distribution, name: str, files: list[str]) -> list[Installed]:
     entries = {
         (e.group, e.name): e.value for e in distribution.entry_points if e.group in (PLUGINS, MANIFESTS)
     }
@@ -132,9 +133,7 @@ def _clash(first: Installed, second: Installed) -> Installed:
     return replace(first, manifest=None, errors=(*first.errors, _finding("id", why)))
 
 
-def _reader(
-    distribution: importlib_metadata.Distribution, value: str, files: list[str]
-) -> Callable[[str], str]:
+def _reader(distribution: Distribution, value: str, files: list[str]) -> Callable[[str], str]:
     """How to read the texts beside the manifest that an entry point like `karvan_crm:manifest.toml` names."""
     package, _, relative = (part.strip() for part in value.partition(":"))
 
@@ -149,7 +148,7 @@ def _reader(
     return read
 
 
-def _locate(distribution: importlib_metadata.Distribution, package: str, relative: str) -> Path:
+def _locate(distribution: Distribution, package: str, relative: str) -> Path:
     """The manifest's file: from the distribution's own list, else (editable) where the package would be.
 
     Only the spec of a top-level package is asked for, which imports nothing.
@@ -171,7 +170,7 @@ def _locate(distribution: importlib_metadata.Distribution, package: str, relativ
     raise FileNotFoundError(f"There is no file '{relative}' in the package '{package}'.")
 
 
-def _meta(distribution: importlib_metadata.Distribution, key: str) -> str:
+def _meta(distribution: Distribution, key: str) -> str:
     metadata: Any = distribution.metadata
     return str(metadata[key] or "") if metadata is not None and key in metadata else ""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -77,6 +77,10 @@ class _Row:
     manifest: Mapping[str, Any]
 
 
+Infos = list[PluginInfo]
+Reasons = list[str]  # within the class `list` is its method
+
+
 class Plugins:
     """The plugins of one workspace: what is there, what is on, and the two acts that change it."""
 
@@ -88,7 +92,7 @@ class Plugins:
 
     # -- what is there ---------------------------------------------------------------------------------
 
-    def list(self) -> list[PluginInfo]:
+    def list(self) -> Infos:
         """All installed plugins, and those that are on but not installed, by id."""
         installed = self._discovery.installed()
         rows = self._enabled()
@@ -168,7 +172,7 @@ class Plugins:
         if reasons:
             raise PluginRefused(plugin=manifest.id, action="enabled", reason=" ".join(reasons))
 
-    def _check_requires(self, manifest: Manifest, others: Mapping[str, _Row]) -> list[str]:
+    def _check_requires(self, manifest: Manifest, others: Mapping[str, _Row]) -> Reasons:
         reasons = []
         for other, wanted in sorted(manifest.requires.items()):
             row = others.get(other)
@@ -186,7 +190,7 @@ class Plugins:
                 )
         return reasons
 
-    def _check_conflicts(self, manifest: Manifest, others: Mapping[str, _Row]) -> list[str]:
+    def _check_conflicts(self, manifest: Manifest, others: Mapping[str, _Row]) -> Reasons:
         reasons = []
         for other, row in sorted(others.items()):
             theirs = self._manifest(other)
@@ -199,7 +203,7 @@ class Plugins:
                 reasons.append(f"it conflicts with '{other}' {row.version}. Disable '{other}' first.")
         return reasons
 
-    def _check_order(self, manifest: Manifest, others: Mapping[str, _Row]) -> list[str]:
+    def _check_order(self, manifest: Manifest, others: Mapping[str, _Row]) -> Reasons:
         known = [found for other in others if (found := self._manifest(other)) is not None]
         _, stuck = order_plugins([*known, manifest])
         if manifest.id not in stuck:
@@ -294,6 +298,5 @@ def _within(version: str, wanted: str) -> bool:
     return SpecifierSet(wanted).contains(version, prereleases=True)
 
 
-def _names(plugins: list[str]) -> str:
+def _names(plugins: Sequence[str]) -> str:
     return ", ".join(f"'{plugin}'" for plugin in plugins)
-

@@ -7,8 +7,6 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from karvan_sdk.expressions import Condition, Environment, compile_condition
-
 from karvan.metadata.catalog import GAP, Catalog, FieldType, ObjectType
 from karvan.metadata.checks import Check, make_check
 from karvan.metadata.kinds import Convert, Dialect, python_to_json
@@ -16,6 +14,7 @@ from karvan.metadata.scope import CatalogScope
 from karvan.metadata.textkeys import sort_key
 from karvan.records.rows import RowToRecord, python_reader
 from karvan_sdk.errors import FieldError
+from karvan_sdk.expressions import Condition, Environment, compile_condition
 from karvan_sdk.objects import Rule
 
 HISTORY_COLUMNS = ("object", "record_id", "event", "at", "actor_id", "source", "version", "changes")

@@ -11,8 +11,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from karvan_sdk.expressions import Condition, Environment, compile_condition
-
 from karvan.access import policy
 from karvan.access.actors import Actor
 from karvan.metadata.catalog import Catalog, FieldType, ObjectType
@@ -24,6 +22,7 @@ from karvan.records.cursor import Position, decode_cursor, encode_cursor
 from karvan.records.rows import Plain, Reference, RowToRecord, make_reader
 from karvan.records.shapes import LIMIT_MAX, ListQuery
 from karvan_sdk.errors import BadInput, UnknownField
+from karvan_sdk.expressions import Condition, Environment, compile_condition
 
 COUNT_CAP = 1000
 

@@ -12,7 +12,6 @@ from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 import orjson
-from karvan_sdk.expressions import Environment
 
 from karvan.access import policy
 from karvan.access.actors import Actor
@@ -35,6 +34,7 @@ from karvan.records.query import (
 )
 from karvan.records.shapes import LIMIT_MAX, AggregateQuery, CountKind, ListQuery, Page
 from karvan_sdk.errors import BadInput, RecordNotFound, UnknownField, UnknownObject
+from karvan_sdk.expressions import Environment
 
 T = TypeVar("T")
 PLANS_MAX = 2000

@@ -12,7 +12,6 @@ from datetime import datetime
 from typing import Any
 
 import orjson
-from karvan_sdk.expressions import Environment
 
 from karvan.access import policy
 from karvan.access.actors import Actor
@@ -39,6 +38,7 @@ from karvan_sdk.errors import (
     ValidationFailed,
     VersionMismatch,
 )
+from karvan_sdk.expressions import Environment
 from karvan_sdk.objects import Object
 from karvan_sdk.protocols import Hooks
 
