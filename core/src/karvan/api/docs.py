@@ -68,7 +68,7 @@ def read_groups(spec: Mapping[str, Any], address: str) -> list[Group]:
             groups.setdefault(operation["tags"][0], []).append(made)
     schemas = spec["components"]["schemas"]
     return [
-        Group(name=tag, title=schemas.get(tag, {}).get("title", tag), operations=tuple(operations))
+        Group(name=tag, title=schemas.get(tag, {}).get("title", tag.capitalize()), operations=tuple(operations))
         for tag, operations in groups.items()
     ]
 
