@@ -68,8 +68,8 @@ def read_groups(spec: Mapping[str, Any], address: str) -> list[Group]:
             groups.setdefault(operation["tags"][0], []).append(made)
     schemas = spec["components"]["schemas"]
     return [
-        Group(name=tag, title=schemas.get(tag, {}).get("title", tag.capitalize()), operations=tuple(operations))
-        for tag, operations in groups.items()
+        Group(name=tag, title=schemas.get(tag, {}).get("title") or tag.capitalize(), operations=tuple(found))
+        for tag, found in groups.items()
     ]
 
 
@@ -123,7 +123,7 @@ def _body_rows(spec: Mapping[str, Any], schema: Mapping[str, Any]) -> list[Param
     for one in [whole, *(_resolve(spec, c) for c in choices)]:
         needed = one.get("required", ())
         for name, inner in one.get("properties", {}).items():
-            text = " ".join(t for t in (inner.get("title"), inner.get("description")) if t)
+            text = ". ".join(t for t in (inner.get("title"), inner.get("description")) if t)
             row = Parameter(name=name, place="body", type=describe(inner), needed=name in needed, text=text)
             rows.setdefault(name, row)
     return list(rows.values())
