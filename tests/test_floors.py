@@ -18,6 +18,7 @@ SQL_BUILDERS = {
     "karvan.access.guard",
     "karvan.api.idempotency",
     "karvan.database.connection",
+    "karvan.events.outbox",
     "karvan.metadata.store",
     "karvan.records.aggregate",
     "karvan.records.model",

@@ -342,6 +342,14 @@ def _spoken_layout(
     return replace(layout, sections=sections, path=path if path in fields else "")
 
 
+def _spoken_columns(columns: Sequence[str], source: ObjectType, lookup: FieldType) -> tuple[str, ...]:
+    """The columns of a related list by API name, as the lookup's owner wrote them or already so."""
+    spoken = (
+        c if c in source.fields else names.api_field_name(lookup.owner, source.owner, c) for c in columns
+    )
+    return tuple(c for c in spoken if c in source.fields)
+
+
 def _relations(objects: Mapping[str, ObjectType]) -> dict[str, dict[str, RelationType]]:
     found: dict[str, dict[str, RelationType]] = {}
     for source in objects.values():
@@ -357,6 +365,6 @@ def _relations(objects: Mapping[str, ObjectType]) -> dict[str, dict[str, Relatio
                 label=shown.label or source.declaration.label_plural or source.declaration.label,
                 source=source.name,
                 field=field_type.name,
-                columns=tuple(c for c in shown.columns if c in source.fields),
+                columns=_spoken_columns(shown.columns, source, field_type),
             )
     return found

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
+from karvan.events import outbox
 from karvan.metadata.catalog import GAP, Catalog, FieldType, ObjectType
 from karvan.metadata.checks import Check, make_check
 from karvan.metadata.kinds import Convert, Dialect, python_to_json
@@ -18,7 +19,6 @@ from karvan_sdk.expressions import Condition, Environment, compile_condition
 from karvan_sdk.objects import Rule
 
 HISTORY_COLUMNS = ("object", "record_id", "event", "at", "actor_id", "source", "version", "changes")
-OUTBOX_COLUMNS = ("at", "event", "object", "record_id", "actor_id", "source", "payload")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -176,7 +176,7 @@ class WriteModel:
         """Insert one record with its history and outbox rows; the id comes back.
 
         PostgreSQL does all three in one round trip; on SQLite the caller runs `HISTORY_INSERT` and
-        `OUTBOX_INSERT` behind it.
+        `outbox.INSERT` behind it.
         """
         key = tuple(columns)
         text = self._inserts.get(key)
@@ -190,7 +190,7 @@ class WriteModel:
                     f"INSERT INTO k_history ({', '.join(HISTORY_COLUMNS)})"
                     " SELECT ?::text, id, ?::text, ?::timestamptz, ?::bigint, ?::text, ?::int, ?::text"
                     " FROM made)"
-                    f" INSERT INTO k_outbox ({', '.join(OUTBOX_COLUMNS)})"
+                    f" INSERT INTO k_outbox ({', '.join(outbox.COLUMNS)})"
                     " SELECT ?::timestamptz, ?::text, ?::text, id, ?::bigint, ?::text, ?::text FROM made"
                     " RETURNING record_id"
                 )
@@ -216,4 +216,3 @@ class WriteModel:
 
 
 HISTORY_INSERT = f"INSERT INTO k_history ({', '.join(HISTORY_COLUMNS)}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
-OUTBOX_INSERT = f"INSERT INTO k_outbox ({', '.join(OUTBOX_COLUMNS)}) VALUES (?, ?, ?, ?, ?, ?, ?)"

@@ -17,13 +17,12 @@ from karvan.access import policy
 from karvan.access.actors import Actor
 from karvan.database import Transaction
 from karvan.database.drivers import INTEGRITY_ERRORS
+from karvan.events import outbox
 from karvan.metadata.catalog import Catalog, FieldType, ObjectType
 from karvan.metadata.kinds import moment_text, python_to_json
 from karvan.records.model import (
     HISTORY_COLUMNS,
     HISTORY_INSERT,
-    OUTBOX_COLUMNS,
-    OUTBOX_INSERT,
     WriteModel,
 )
 from karvan.records.reader import Reader
@@ -241,7 +240,7 @@ class Writer:
                 HISTORY_INSERT, (uid, draft.id, "created", self._at, actor, self.source, 1, "{}")
             )
             self.transaction.execute(
-                OUTBOX_INSERT, (self._at, event, uid, draft.id, actor, self.source, "{}")
+                outbox.INSERT, (self._at, event, uid, draft.id, actor, self.source, "{}")
             )
         draft.values["id"] = draft.id
 
@@ -733,17 +732,17 @@ class Writer:
         """Write history and outbox rows."""
         uid, past, actor = model.object_type.uid, PAST[event], self.actor.id
         history: list[tuple[Any, ...]] = []
-        outbox: list[tuple[Any, ...]] = []
+        events: list[tuple[Any, ...]] = []
         for draft, changed in changes:
             text = orjson.dumps(changed).decode() if changed else "{}"
             history.append((uid, draft.id, past, self._at, actor, self.source, version_of(draft), text))
-            outbox.append((self._at, f"record.{past}", uid, draft.id, actor, self.source, text))
+            events.append((self._at, f"record.{past}", uid, draft.id, actor, self.source, text))
         if len(history) == 1:
             self.transaction.execute(HISTORY_INSERT, history[0])
-            self.transaction.execute(OUTBOX_INSERT, outbox[0])
+            self.transaction.execute(outbox.INSERT, events[0])
         else:
             self.transaction.insert_many("k_history", HISTORY_COLUMNS, history)
-            self.transaction.insert_many("k_outbox", OUTBOX_COLUMNS, outbox)
+            self.transaction.insert_many("k_outbox", outbox.COLUMNS, events)
 
 
 @dataclass(kw_only=True)
