@@ -5,27 +5,22 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-import karvan_sdk.expressions as language
+from karvan_sdk.expressions import ERRORS, FUNCTIONS
 
 ROOT = Path(__file__).parent.parent
 TEXT = (ROOT / "docs" / "expressions.md").read_text(encoding="utf-8")
-FOLDER = Path(language.__file__).parent
-SOURCES = " ".join((FOLDER / f"{n}.py").read_text(encoding="utf-8") for n in ("language", "parse"))
+ROW = re.compile(r"^\| `([^`]+)` \| (.*) \|$", re.MULTILINE)
 
 
-def test_every_function_is_in_the_table() -> None:
-    table = TEXT[TEXT.index("## Functions") : TEXT.index("## Faults")]
-    spans = {
-        f"{w}_{u}" for w in ("this", "last", "next") for u in ("day", "week", "month", "quarter", "year")
-    }
-    known = {"today", "now", "me", "date", "last_days", "next_days"} | spans
-    assert set(re.findall(r"`(\w+)\(", table)) == known
+def rows(start: str, end: str = "") -> dict[str, str]:
+    part = TEXT[TEXT.index(start) : TEXT.index(end) if end else None]
+    return {name: rest.replace("\\|", "|") for name, rest in ROW.findall(part)}
 
 
-def test_every_fault_is_named() -> None:
-    raised = set(re.findall(r'ExpressionError\(\s*"(\w+)"', SOURCES)) | set(
-        re.findall(r'self\.fa(?:il|ult)\(\s*"(\w+)"', SOURCES)
-    )
-    raised |= {"open_text", "bad_char"}  # chosen between in one place
-    paragraph = TEXT[TEXT.index("## Faults") :]
-    assert set(re.findall(r"`([a-z_]+)`", paragraph)) - {"position", "end"} == raised
+def test_the_table_of_functions_is_that_of_the_code() -> None:
+    expected = {f.usage: f"{f.group} | {f.summary} | {'yes' if f.sql else 'no'}" for f in FUNCTIONS.values()}
+    assert rows("## Functions", "## Faults") == expected
+
+
+def test_the_table_of_faults_is_that_of_the_code() -> None:
+    assert rows("## Faults") == dict(ERRORS)

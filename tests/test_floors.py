@@ -19,6 +19,7 @@ SQL_BUILDERS = {
     "karvan.api.idempotency",
     "karvan.database.connection",
     "karvan.events.outbox",
+    "karvan.metadata.expressions.sqlite",
     "karvan.metadata.store",
     "karvan.records.aggregate",
     "karvan.records.model",

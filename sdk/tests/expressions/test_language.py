@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Iterable
 from datetime import UTC, date, datetime
@@ -12,7 +13,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from karvan_sdk.expressions import Environment, ExpressionError, FieldInfo, compile_condition
+from karvan_sdk.expressions import (
+    FILTER,
+    FORMULA,
+    LAYOUT,
+    SHARING,
+    Context,
+    Environment,
+    ExpressionError,
+    FieldInfo,
+    compile_condition,
+    load_condition,
+)
 
 FIELDS = {
     "name": FieldInfo(path=("name",), uid=("u1",), type="text"),
@@ -46,25 +58,35 @@ def check(text: str, zone: str = "UTC", **values: Any) -> bool:
     [
         ("", "blank", 0),
         ('stage = "wom"', "unknown_option", 8),
-        ("close_date + 7 = today()", "type", 11),
+        ("close_date + 7 = today()", "mismatch", 13),
         ("1 < amount < 3", "chained", 11),
-        ("amount && 3", "bad_char", 7),
+        ("amount && 3", "and_word", 7),
         ("amont > 3", "unknown_field", 0),
-        ("amount > ", "expected", 9),
+        ("amount > ", "unexpected", 9),
         ("amount", "not_condition", 0),
         ('name > "open', "open_text", 7),
-        ("amount > name", "mismatch", 7),
+        ("amount > name", "mismatch", 9),
         ("close_date = 2026-02-30", "bad_date", 13),
         ("extra is empty", "type", 0),
         ("shout(name)", "unknown_function", 0),
-        ("this_month() = 3", "unexpected", 0),
+        ("this_month() = 3", "multi", 0),
         ("amount in this_month()", "type", 0),
         ("(amount > 1", "expected", 11),
         ("amount > 1 amount", "unexpected", 11),
-        ("created_at < now() + 1 month", "duration", 21),
+        ("created_at < now() + 1 month", "mismatch", 21),
         ("close_date in last_days()", "arguments", 14),
-        ("name contains 5", "type", 5),
-        ("owner = 1.5", "type", 8),
+        ("name contains 5", "type", 14),
+        ("owner = 1.5", "mismatch", 8),
+        ("amount || 3", "or_word", 7),
+        ("amount = 10 EUR", "money", 9),
+        ("name + 1 = 2", "mismatch", 7),
+        ("done > true", "order", 0),
+        ("left(name) = 'a'", "arguments", 0),
+        ("old(1) = 1", "field", 4),
+        ("replace(name, name, '') = 'a'", "fixed", 14),
+        ("a.b.c.d = 1", "path", 0),
+        ("amount = (1, 2)", "list", 9),
+        ("amount = " + "9" * 27, "number_size", 9),
     ],
 )
 def test_a_fault_has_a_code_and_a_place(text: str, code: str, position: int) -> None:
@@ -145,43 +167,14 @@ def test_attacks_are_refused_at_once(text: str) -> None:
     assert time.perf_counter() - started < 1
 
 
-WORDS = st.sampled_from(
-    [
-        *(
-            "amount",
-            "name",
-            "stage",
-            "(",
-            ")",
-            "and",
-            "or",
-            "not",
-            "in",
-            "is",
-            "empty",
-            "=",
-            "<",
-            "..",
-            ",",
-            "1",
-        ),
-        *(
-            "'x'",
-            "-",
-            "2026-01-01",
-            "today",
-            "today()",
-            "+",
-            "days",
-            "contains",
-            "last_days(",
-            "«",
-            "&",
-            ".",
-            "۵",
-        ),
-    ]
-)
+PIECES = (
+    "amount", "name", "stage", "(", ")", "and", "or", "not", "in", "is", "empty", "=", "<",
+    "..", ",", "'x'", "1",
+    "-", "2026-01-01", "today", "today()", "+", "days", "contains", "last_days(", "« ", "&", ".", "۵",
+    "if(", "??",
+    "*", "/", "old(", "{name}", "has", "3 EUR",
+)  # fmt: skip
+WORDS = st.sampled_from(PIECES)
 
 
 @given(st.one_of(st.text(max_size=60), st.lists(WORDS, max_size=14).map(" ".join)))
@@ -194,3 +187,76 @@ def test_any_text_gives_a_condition_or_a_fault_in_it(text: str) -> None:
         return
     assert 0 <= place[0] <= place[1] <= len(text) + 1
     assert words
+
+
+ROUND = [
+    'stage = "new" and (amount > 1 or not done)', "-amount * (2 - 1) / 3 - (4 - 5) = 1", "amount in 1 .. 2",
+    'name & " " & "x\\"\\n\\\\" = "y"', "close_date not in this_week()", "name is not empty",
+    "not (not done)", 'stage in ("new")', "created_at > 2026-03-31T10:00:00.5+03:30",
+    "if(done, amount, 0) ?? 1 >= 2.50",
+    "changed(amount) and old(amount) < amount or is_new()",
+    "close_date - 1 month < today()", "amount = empty",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("text", ROUND)
+def test_what_is_shown_is_read_back_as_the_same(text: str) -> None:
+    condition = compile_condition(text, Fields())
+    again = compile_condition(condition.show(), Fields())
+    assert again.show() == condition.show()
+    assert again.dump() == condition.dump()
+
+
+@pytest.mark.parametrize("text", ROUND)
+def test_the_stored_form_is_json_and_gives_the_same_condition(text: str) -> None:
+    stored = json.loads(json.dumps(compile_condition(text, Fields()).dump("o1")))
+    names = {f.uid: path for f in FIELDS.values() for path in [f.path]}
+    assert load_condition(stored, names.get, Fields()).dump("o1") == stored
+
+
+def test_a_lost_field_is_named() -> None:
+    stored = compile_condition("amount > 1", Fields()).dump()
+    with pytest.raises(ExpressionError) as caught:
+        load_condition(stored, lambda uid: None, Fields())
+    assert caught.value.code == "lost_field"
+
+
+DAMAGED: list[Any] = [
+    None, [], ["and"], ["f"], ["call", "x"], ["n", "1e5"], ["cmp", "=", ["e"]], ["q", "x", "day"], [[]],
+    ["s"], ["d", 5], ["b"], ["cmp", ";", ["e"], ["e"]], ["cmp", "= 1 or 1 =", ["n", "1"], ["n", "2"]],
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("data", DAMAGED, ids=str)
+def test_a_damaged_stored_form_is_refused(data: Any) -> None:
+    with pytest.raises(ExpressionError):
+        load_condition({"ast": data}, lambda uid: None, Fields())
+
+
+@pytest.mark.parametrize(
+    ("text", "context"),
+    [
+        ("is_new()", FILTER),
+        ("close_date > today()", SHARING),
+        ("owner = me()", FORMULA),
+        ("changed(amount)", LAYOUT),
+    ],
+)
+def test_a_place_refuses_what_it_does_not_allow(text: str, context: Context) -> None:
+    with pytest.raises(ExpressionError) as caught:
+        compile_condition(text, Fields(), context)
+    assert caught.value.code == "context"
+
+
+def test_a_change_is_seen_against_the_values_before() -> None:
+    condition = compile_condition("changed(amount) and old(amount) < amount", Fields())
+    moved = Environment(now=NOW, before={"amount": Decimal("1.00")})
+    assert condition.test({"amount": Decimal("2.00")}, moved)
+    assert not condition.test({"amount": Decimal("1.00")}, moved)
+    assert compile_condition("is_new()", Fields()).test({}, Environment(now=NOW))
+
+
+def test_a_path_is_suggested_from_visible_names_only() -> None:
+    with pytest.raises(ExpressionError) as caught:
+        compile_condition("extr = 1", Fields())
+    assert caught.value.hint == "did you mean extra?"

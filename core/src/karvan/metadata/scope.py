@@ -9,19 +9,6 @@ from karvan.metadata.catalog import Catalog, FieldType, ObjectType
 from karvan_sdk.expressions import FieldInfo
 
 MaySee = Callable[[ObjectType, str], bool]
-TYPES = {
-    **dict.fromkeys(("text", "long_text", "email", "phone", "url", "currency_code"), "text"),
-    **dict.fromkeys(("integer", "decimal", "currency", "percent"), "number"),
-    "boolean": "bool",
-    "date": "date",
-    "datetime": "datetime",
-    "select": "choice",
-    "lookup": "record",
-    "id": "record",
-    "user": "user",
-    "json": "fixed",
-}
-"""The type of each field kind in the language; `fixed` can't be named in an expression."""
 
 
 def _all(holder: ObjectType, name: str) -> bool:
@@ -54,7 +41,7 @@ class CatalogScope:
         return FieldInfo(
             path=path,
             uid=tuple(uids),
-            type=TYPES[found.kind.name],
+            type=found.kind.name,
             scale=found.scale,
             options=tuple(o.value for o in found.declaration.options),
             target=found.declaration.target or "",
