@@ -9,7 +9,9 @@ from __future__ import annotations
 import os
 import secrets
 import shutil
-from collections.abc import Iterator
+import sys
+import textwrap
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -132,6 +134,41 @@ def crm_workspace(engine: str, workspace_templates: Templates, tmp_path: Path) -
     """A workspace with the plugin `crm` enabled."""
     with workspace_templates.copy(engine, ("crm",), tmp_path) as made:
         yield made
+
+
+InstallPlugin = Callable[[str, str, str], Path]
+
+
+@pytest.fixture
+def install_plugin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[InstallPlugin]:
+    """Installs a throw-away plugin for one test: `install_plugin(id, manifest_toml, plugin_py)`.
+
+    It writes a distribution as an installer would and puts its folder (the answer) on the path; the
+    package is `karvan_<id>`.
+    """
+    made: list[str] = []
+
+    def install(plugin: str, manifest: str, body: str) -> Path:
+        folder = tmp_path / f"dist_{plugin}"
+        package = folder / f"karvan_{plugin}"
+        info = folder / f"karvan_{plugin}-1.0.dist-info"
+        package.mkdir(parents=True)
+        info.mkdir()
+        (package / "__init__.py").write_text("")
+        (package / "manifest.toml").write_text(manifest)
+        (package / "plugin.py").write_text(textwrap.dedent(body))
+        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: karvan-{plugin}\nVersion: 1.0\n")
+        (info / "entry_points.txt").write_text(
+            f"[karvan.plugins]\n{plugin} = karvan_{plugin}.plugin\n"
+            f"[karvan.manifests]\n{plugin} = karvan_{plugin}:manifest.toml\n"
+        )
+        monkeypatch.syspath_prepend(str(folder))
+        made.append(f"karvan_{plugin}")
+        return folder
+
+    yield install
+    for name in [n for n in sys.modules if n.partition(".")[0] in made]:
+        del sys.modules[name]
 
 
 def admin_of(workspace: Workspace) -> Actor:

@@ -13,6 +13,7 @@ import pytest
 
 from karvan.access.actors import Actor
 from karvan.records.shapes import ListQuery
+from karvan.testing import InstallPlugin
 from karvan.workspace import Workspace
 from karvan_sdk.errors import PluginFailed, Rejected
 
@@ -33,34 +34,15 @@ objects = ["c_ship"]
 hook = "check_records"
 objects = ["c_ship"]
 """
-Install = Callable[[str, str], None]
+HEAD = "from karvan_sdk import hookimpl, Rejected\n"
+Install = Callable[[str, str], Path]
 
 
 @pytest.fixture
-def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Install:
-    """Writes a distribution with one plugin and puts it on the path."""
-
-    def make(plugin: str, body: str) -> None:
-        folder = tmp_path / f"dist_{plugin}"
-        package = folder / f"karvan_{plugin}"
-        info = folder / f"karvan_{plugin}-1.0.dist-info"
-        package.mkdir(parents=True)
-        info.mkdir()
-        (package / "__init__.py").write_text("")
-        (package / "manifest.toml").write_text(MANIFEST.format(plugin=plugin))
-        head = "from karvan_sdk import hookimpl, Rejected\nimport os, pathlib\n"
-        head += f"pathlib.Path({str(tmp_path / 'imported')!r}).touch()\n"
-        (package / "plugin.py").write_text(head + textwrap.dedent(body))
-        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: karvan-{plugin}\nVersion: 1.0\n")
-        (info / "entry_points.txt").write_text(
-            f"[karvan.plugins]\n{plugin} = karvan_{plugin}.plugin\n"
-            f"[karvan.manifests]\n{plugin} = karvan_{plugin}:manifest.toml\n"
-        )
-        monkeypatch.syspath_prepend(str(folder))
-
-    yield make
-    for name in [n for n in sys.modules if n.startswith("karvan_zoo")]:
-        del sys.modules[name]
+def install(install_plugin: InstallPlugin) -> Install:
+    return lambda plugin, body: install_plugin(
+        plugin, MANIFEST.format(plugin=plugin), HEAD + textwrap.dedent(body)
+    )
 
 
 def ships(workspace: Workspace, actor: Actor) -> list[object]:
@@ -169,10 +151,10 @@ def test_a_gate_refuses_one_of_many_by_its_place(fleet: Workspace, admin: Actor,
 def test_a_disabled_plugin_is_not_imported(
     fleet: Workspace, admin: Actor, install: Install, tmp_path: Path
 ) -> None:
-    install("zoo_quiet", "")
     imported = tmp_path / "imported"
+    folder = install("zoo_quiet", f"import pathlib\npathlib.Path({str(imported)!r}).touch()\n")
     url = fleet.database.url.set(drivername=fleet.database.dialect).render_as_string(hide_password=False)
-    where = {**os.environ, "PYTHONPATH": str(tmp_path / "dist_zoo_quiet"), "KARVAN_DATABASE_URL": url}
+    where = {**os.environ, "PYTHONPATH": str(folder), "KARVAN_DATABASE_URL": url}
 
     def karvan(*words: str) -> None:
         command = [sys.executable, "-m", "karvan.cli", *words]
