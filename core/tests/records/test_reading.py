@@ -69,6 +69,7 @@ def test_filters_choose_and_bad_ones_are_named(ships: Workspace, admin: Actor) -
     assert names(ships, admin, filter="c_crew > 3 and c_kind = 'tanker'", sort=("id",)) == ["s0", "s6"]
     assert names(ships, admin, filter="c_crew is empty", sort=("id",)) == ["s1", "s4"]
     assert names(ships, admin, filter="c_value >= 5.1", sort=("id",)) == ["s5", "s6"]
+    assert names(ships, admin, filter="id > 2 and id != 4 and id < 7", sort=("id",)) == ["s2", "s4", "s5"]
     with pytest.raises(BadInput) as caught:
         names(ships, admin, filter="c_crw > 3")
     assert caught.value.code == "unknown_field"

@@ -41,7 +41,8 @@ class CatalogScope:
         return FieldInfo(
             path=path,
             uid=tuple(uids),
-            type=found.kind.name,
+            # ids run in the order of creation, and whoever copies records asks for those behind a number
+            type="integer" if found.kind.name == "id" else found.kind.name,
             scale=found.scale,
             options=tuple(o.value for o in found.declaration.options),
             target=found.declaration.target or "",
