@@ -15,6 +15,9 @@ from karvan_sdk.errors import (
     ValidationFailed,
     VersionMismatch,
 )
+from karvan_sdk.fields import Field
+from karvan_sdk.objects import Object, Rule
+from karvan_sdk.text import Text
 
 from .conftest import add_ship
 
@@ -229,3 +232,38 @@ def test_a_commit_that_fails_emits_no_event(fleet: Workspace, admin: Actor) -> N
     assert fleet.records.read(admin).list("c_ship").rows == []
     add_ship(fleet, admin)  # the connection is usable again
     assert [e for e, _ in outbox(fleet)] == ["record.created"]
+
+
+@pytest.mark.parametrize(
+    ("condition", "told"),
+    [("owner = me()", "me"), ("c_up.c_up.c_up is empty", "at most 2 steps"), ("c_nam is empty", "c_nam")],
+    ids=["person", "far", "unknown"],
+)
+def test_a_rule_that_can_not_hold_is_refused_when_it_is_made(
+    workspace: Workspace, admin: Actor, condition: str, told: str
+) -> None:
+    fields = (Field(name="name", type="text"), Field(name="up", type="lookup", target="c_thing"))
+    rule = Rule(name="odd", condition=condition, message=Text.of("No."))
+    with pytest.raises(ValidationFailed, match=told):
+        workspace.schema.create_object(admin, Object(name="thing", fields=fields, rules=(rule,)))
+
+
+def test_a_rule_sees_what_was_and_what_is_looked_up(workspace: Workspace, admin: Actor) -> None:
+    fields = (
+        Field(name="name", type="text"),
+        Field(name="level", type="integer"),
+        Field(name="up", type="lookup", target="c_thing"),
+    )
+    rules = (
+        Rule(
+            name="below", condition="c_up is empty or c_level > c_up.c_level", message=Text.of("Not below.")
+        ),
+        Rule(name="grows", condition="is_new() or c_level >= old(c_level)", message=Text.of("It shrinks.")),
+    )
+    workspace.schema.create_object(admin, Object(name="thing", fields=fields, rules=rules))
+    with workspace.records.write(admin) as writer:
+        top = writer.create("c_thing", {"c_name": "top", "c_level": 1})
+        low = writer.create("c_thing", {"c_name": "low", "c_level": 2, "c_up": top["id"]})
+    for values, told in (({"c_level": 1}, "Not below.*It shrinks"), ({"c_up": low["id"]}, "Not below")):
+        with pytest.raises(ValidationFailed, match=told), workspace.records.write(admin) as writer:
+            writer.update("c_thing", low["id"], values)

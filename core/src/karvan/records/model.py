@@ -15,7 +15,7 @@ from karvan.metadata.scope import CatalogScope
 from karvan.metadata.textkeys import sort_key
 from karvan.records.rows import RowToRecord, python_reader
 from karvan_sdk.errors import FieldError
-from karvan_sdk.expressions import Condition, Environment, compile_condition
+from karvan_sdk.expressions import RULE, Condition, Environment, compile_condition
 from karvan_sdk.objects import Rule
 
 HISTORY_COLUMNS = ("object", "record_id", "event", "at", "actor_id", "source", "version", "changes")
@@ -66,7 +66,7 @@ class WriteModel:
         """The validation rules, typed against the catalog as the system sees it."""
         scope = CatalogScope(catalog=self.catalog, object_type=self.object_type)
         return tuple(
-            CheckedRule(rule=r, condition=compile_condition(r.condition, scope))
+            CheckedRule(rule=r, condition=compile_condition(r.condition, scope, RULE))
             for r in self.object_type.declaration.rules
         )
 

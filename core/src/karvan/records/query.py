@@ -22,7 +22,7 @@ from karvan.records.cursor import Position, decode_cursor, encode_cursor
 from karvan.records.rows import Plain, Reference, RowToRecord, make_reader
 from karvan.records.shapes import LIMIT_MAX, ListQuery
 from karvan_sdk.errors import BadInput, UnknownField
-from karvan_sdk.expressions import Condition, Environment, compile_condition
+from karvan_sdk.expressions import FILTER, Condition, Environment, compile_condition
 
 COUNT_CAP = 1000
 
@@ -240,7 +240,7 @@ def condition_of(view: View, object_type: ObjectType, text: str) -> Condition:
         object_type=object_type,
         may_see=lambda holder, name: policy.may_see_field(view.actor, holder, name),
     )
-    return compile_condition(text, scope)
+    return compile_condition(text, scope, FILTER)
 
 
 def where_of(

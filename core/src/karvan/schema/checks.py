@@ -12,7 +12,7 @@ from karvan.metadata.tables import COLUMNS_MAX, WIDTH_MAX, field_columns, width_
 from karvan.schema.plan import parts_of, whole_object
 from karvan_sdk import names
 from karvan_sdk.errors import Conflict, FieldError, InUse, SchemaRefused, ValidationFailed
-from karvan_sdk.expressions import ExpressionError, compile_condition
+from karvan_sdk.expressions import FILTER, RULE, ExpressionError, compile_condition
 
 
 def check_next(catalog: Catalog, rows: Mapping[str, Definition], touched: Iterable[str]) -> None:
@@ -145,13 +145,15 @@ def _broken_expressions(catalog: Catalog, object_type: ObjectType) -> dict[str, 
     """Place → (uid of the row that declares it, what is wrong), of all rules and view filters."""
     scope = CatalogScope(catalog=catalog, object_type=object_type)
     declared = object_type.declaration
-    texts = [(f"rules.{r.name}.condition", object_type.uid, r.condition) for r in declared.rules]
+    texts = [(f"rules.{r.name}.condition", object_type.uid, r.condition, RULE) for r in declared.rules]
     holders = {d.name: d.uid for d in catalog.definitions if d.parent == object_type.uid and d.kind == "view"}
-    texts += [(f"views.{v.name}.filter", holders[v.name], v.filter) for v in declared.views if v.filter]
+    texts += [
+        (f"views.{v.name}.filter", holders[v.name], v.filter, FILTER) for v in declared.views if v.filter
+    ]
     broken: dict[str, tuple[str, str]] = {}
-    for place, owner, text in texts:
+    for place, owner, text, context in texts:
         try:
-            compile_condition(text, scope)
+            compile_condition(text, scope, context)
         except ExpressionError as exc:
             broken[place] = (owner, exc.message)
     return broken
