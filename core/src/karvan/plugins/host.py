@@ -349,7 +349,7 @@ class Host:
 
     def _with_degraded(self, status: Status) -> Status:
         why = self._degraded.get(status.plugin)
-        if why is None or status.state != "ready":
+        if why is None or status.state not in ("ready", "degraded"):
             return status
         return replace(status, state="degraded", problems=(*status.problems, why))
 
@@ -440,8 +440,13 @@ def _same_records(before: Sequence[Change], result: Any) -> list[Change]:
             raise TypeError(f"it answered {type(new).__name__} where a Change is needed.")
         if new.id != old.id:
             raise ValueError(f"it answered record {new.id} where {old.id} is needed.")
-    # the stored values are facts: a plugin gives new values, never another past
-    return [replace(new, before=old.before) for old, new in zip(before, after, strict=True)]
+        if not isinstance(new.values, Mapping):
+            raise TypeError(f"it answered values that are {type(new.values).__name__}, not a mapping.")
+    # the stored values are facts: a plugin gives new values, never another past, and keeps no hold on them
+    return [
+        replace(new, before=old.before, values=dict(new.values))
+        for old, new in zip(before, after, strict=True)
+    ]
 
 
 def _words(error: BaseException) -> str:
