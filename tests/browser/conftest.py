@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import shutil
 import threading
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
@@ -15,8 +13,7 @@ from karvan.app import create_app
 from karvan.settings import Settings
 from karvan.testing import ADMIN_EMAIL, ADMIN_PASSWORD, make_workspace
 from karvan.web import setup
-
-CHROMIUM = shutil.which("chromium") or "/usr/bin/chromium"
+from tests.needs import find_chromium, require
 
 
 class Quiet(WSGIRequestHandler):
@@ -45,11 +42,10 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def chromium() -> Iterator[Browser]:
-    """Debian's chromium; a machine without one skips these tests."""
-    if not Path(CHROMIUM).exists():
-        pytest.skip("no chromium: apt-get install chromium")
+    """A Chromium; where there is none these tests are skipped with a notice, or fail under KARVAN_CI=1."""
+    path = str(require(find_chromium))
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM)
+        browser = playwright.chromium.launch(executable_path=path)
         yield browser
         browser.close()
 
