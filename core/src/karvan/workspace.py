@@ -22,11 +22,12 @@ class Workspace:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.database = Database(settings.url)
-        self.host = Host(Discovery())
+        discovery = Discovery()
+        self.host = Host(discovery)
         self.catalogs = Catalogs(self.database, on_swap=lambda catalog: self.host.sync(catalog.plugins))
         self.actors = Actors(self.database, settings)
         self.schema = Schema(self.database, self.catalogs)
-        self.plugins = Plugins(Discovery(), self.host, self.schema, self.database)
+        self.plugins = Plugins(discovery, self.host, self.schema, self.database)
         self.records = Records(
             database=self.database, catalogs=self.catalogs, hooks=self.host, settings=settings
         )
