@@ -1,6 +1,6 @@
 """Everything a plugin may rely on, in one sorted list; all else in this distribution is private."""
 
-from karvan_sdk.actions import Change, DemoRecords, DemoRef
+from karvan_sdk.actions import Change, DemoRecords, DemoRef, Event, Listed, RecordRef
 from karvan_sdk.errors import (
     BadInput,
     Conflict,
@@ -16,6 +16,7 @@ from karvan_sdk.errors import (
     RecordNotFound,
     Rejected,
     SchemaRefused,
+    TryLater,
     Unavailable,
     UnknownField,
     UnknownObject,
@@ -23,23 +24,52 @@ from karvan_sdk.errors import (
     ValidationFailed,
     VersionMismatch,
 )
+from karvan_sdk.expressions import literal
 from karvan_sdk.fields import FIELD_TYPES, Field, Option, Relation
 from karvan_sdk.hookspecs import HookKind, HookPolicy, Hookspecs, describe_hooks, hookimpl
-from karvan_sdk.manifest import ForeignField, HookUse, Manifest, load_manifest
+from karvan_sdk.manifest import ForeignField, HookUse, Manifest, PublicRoute, load_manifest
 from karvan_sdk.objects import Index, Layout, Object, Rule, Section, View
-from karvan_sdk.protocols import HookContext, Hooks
+from karvan_sdk.plugin_settings import SETTING_TYPES, Setting
+from karvan_sdk.protocols import (
+    Files,
+    HookContext,
+    Hooks,
+    PageContext,
+    Records,
+    RecordWriter,
+    WidgetContext,
+)
+from karvan_sdk.router import (
+    Caller,
+    Cookie,
+    Public,
+    Request,
+    Response,
+    Route,
+    Router,
+    json_response,
+    redirect_to,
+    text_response,
+)
 from karvan_sdk.text import LANGUAGES, Text
+from karvan_sdk.widgets import SLOTS, Slot, Widget, WidgetUse
 
 __all__ = [
     "FIELD_TYPES",
     "LANGUAGES",
+    "SETTING_TYPES",
+    "SLOTS",
     "BadInput",
+    "Caller",
     "Change",
     "Conflict",
+    "Cookie",
     "DemoRecords",
     "DemoRef",
+    "Event",
     "Field",
     "FieldError",
+    "Files",
     "ForeignField",
     "HookContext",
     "HookKind",
@@ -52,21 +82,35 @@ __all__ = [
     "InvalidName",
     "KarvanError",
     "Layout",
+    "Listed",
     "Manifest",
     "ManifestInvalid",
     "NotAllowed",
     "NotSignedIn",
     "Object",
     "Option",
+    "PageContext",
     "PluginFailed",
     "PluginRefused",
+    "Public",
+    "PublicRoute",
     "RecordNotFound",
+    "RecordRef",
+    "RecordWriter",
+    "Records",
     "Rejected",
     "Relation",
+    "Request",
+    "Response",
+    "Route",
+    "Router",
     "Rule",
     "SchemaRefused",
     "Section",
+    "Setting",
+    "Slot",
     "Text",
+    "TryLater",
     "Unavailable",
     "UnknownField",
     "UnknownObject",
@@ -74,7 +118,14 @@ __all__ = [
     "ValidationFailed",
     "VersionMismatch",
     "View",
+    "Widget",
+    "WidgetContext",
+    "WidgetUse",
     "describe_hooks",
     "hookimpl",
+    "json_response",
+    "literal",
     "load_manifest",
+    "redirect_to",
+    "text_response",
 ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from types import MappingProxyType
 from typing import Any
 
@@ -32,6 +33,41 @@ class Change:
     def with_values(self, **values: Any) -> Change:
         """The same change with further or other values."""
         return replace(self, values={**self.values, **values})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Event:
+    """Something that has happened to a record and was committed.
+
+    `id` is stable: whoever is told twice can know it. `event` is create, update, delete or restore;
+    `changes` maps field names to (old, new) in the JSON form of the API, for updates of audited fields.
+    `source` says where the change came from: api, web, import, `plugin:<id>`.
+    """
+
+    id: int
+    event: str
+    object: str
+    record_id: int
+    at: datetime
+    actor_id: int | None = None
+    source: str = ""
+    changes: Mapping[str, tuple[Any, Any]] = field(default_factory=lambda: MappingProxyType({}))
+
+
+@dataclass(frozen=True, kw_only=True)
+class RecordRef:
+    """One record: the API name of its object, and its id."""
+
+    object: str
+    id: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Listed:
+    """One page of a list: records in JSON form, and the cursor of the next page or None."""
+
+    rows: Sequence[Mapping[str, Any]]
+    next: str | None = None
 
 
 @dataclass(frozen=True)

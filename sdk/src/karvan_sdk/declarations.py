@@ -13,7 +13,9 @@ from typing import Any
 from karvan_sdk.errors import FieldError, ValidationFailed
 from karvan_sdk.fields import Field, Option, Relation
 from karvan_sdk.objects import Index, Layout, Object, Rule, Section, View
+from karvan_sdk.plugin_settings import SETTING_TYPES, Setting
 from karvan_sdk.text import Text
+from karvan_sdk.widgets import WidgetUse
 
 
 def dump(declaration: Any) -> dict[str, Any]:
@@ -50,6 +52,18 @@ def load_view(data: Any, *, at: str = "") -> View:
 def load_layout(data: Any, *, at: str = "") -> Layout:
     """Read a layout definition; raises ValidationFailed with every finding and its key."""
     made: Layout = _load(_read_layout, data, at)
+    return made
+
+
+def load_setting(data: Any, *, at: str = "") -> Setting:
+    """Read the declaration of a setting; raises ValidationFailed with every finding and its key."""
+    made: Setting = _load(_read_setting, data, at)
+    return made
+
+
+def load_widget(data: Any, *, at: str = "") -> WidgetUse:
+    """Read the declaration of a widget; raises ValidationFailed with every finding and its key."""
+    made: WidgetUse = _load(_read_widget, data, at)
     return made
 
 
@@ -259,5 +273,43 @@ _read_object = _table(
         "layouts": _tuple(_read_layout),
         "rules": _tuple(_read_rule),
         "synonyms": _tuple(_string),
+    },
+)
+_read_setting = _table(
+    Setting,
+    {
+        "name": _string,
+        "type": _one_of(*SETTING_TYPES),
+        "label": _text,
+        "help": _text,
+        "default": _any,
+        "required": _flag,
+        "secret": _flag,
+        "minimum": _bound,
+        "maximum": _bound,
+        "options": _tuple(_read_option),
+    },
+)
+
+
+def _size(value: Any, at: str, findings: _Findings) -> tuple[int, int]:
+    given = tuple(value) if isinstance(value, (list, tuple)) else ()
+    if len(given) == 2 and all(type(n) is int for n in given) and 1 <= given[0] <= 12 and 1 <= given[1] <= 12:
+        return (given[0], given[1])
+    findings.add(at, "wrong_type", "Two whole numbers from 1 to 12 are needed here: columns and rows.")
+    return (1, 1)
+
+
+_read_widget = _table(
+    WidgetUse,
+    {
+        "id": _string,
+        "title": _text,
+        "slots": _tuple(_string),
+        "objects": _tuple(_string),
+        "icon": _string,
+        "size": _size,
+        "default": _one_of("on", "off"),
+        "budget_ms": _whole,
     },
 )

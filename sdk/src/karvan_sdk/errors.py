@@ -236,6 +236,20 @@ class PluginRefused(KarvanError):
     template = "Plugin '{plugin}' cannot be {action}: {reason}"
 
 
+class TryLater(KarvanError):
+    """What an observe hook raises to be called again with the same events; it counts as no failure.
+
+    Use it for work that goes on in pieces: keep what is done, and ask for another turn.
+    """
+
+    code = "try_later"
+    template = "Called again in {seconds} seconds: {reason}"
+
+    def __init__(self, reason: str, *, seconds: float = 0.0) -> None:
+        self.seconds = seconds
+        super().__init__(reason=reason, seconds=seconds)
+
+
 class Unavailable(KarvanError):
     """The database can't be reached or written now; nothing was acknowledged."""
 

@@ -1,7 +1,9 @@
 """All hooks in one file: signature, one line, what None means, who wins, what happens on failure.
 
 A plugin implements a hook with `@hookimpl` and declares it in its manifest with the objects and events
-it listens to; an undeclared implementation is refused when the plugin is loaded.
+it listens to; an undeclared implementation is refused when the plugin is loaded. Beside hooks, the object
+of a plugin may have `router` (a `Router`), `widgets` (a sequence of `Widget`) and `commands` (a sequence of
+click commands; each gets the plugin's context as `obj`). What they hold is declared in the manifest, too.
 """
 
 from __future__ import annotations
@@ -13,7 +15,7 @@ from typing import Any, TypeVar
 
 import pluggy
 
-from karvan_sdk.actions import Change, DemoRecords
+from karvan_sdk.actions import Change, DemoRecords, Event, RecordRef
 from karvan_sdk.protocols import HookContext
 
 PROJECT = "karvan"
@@ -30,8 +32,16 @@ class HookKind(StrEnum):
     """Merged list; a failing plugin's contribution is dropped."""
     GATE = "gate"
     """May only raise `Rejected`; a failure refuses on the plugin's own objects, else it is skipped."""
+    RESTRICT = "restrict"
+    """A condition that records must meet as well; a failure closes the object to all but administrators."""
     PIPELINE = "pipeline"
     """Value passed through; a failure keeps the previous value."""
+    FIRST = "first"
+    """The first answer that is not None counts; a failure asks the next plugin."""
+    OBSERVE = "observe"
+    """Told after the commit, at least once; a failure is tried again, later and later, then laid aside."""
+    RENDER = "render"
+    """The widgets of a slot (`karvan_sdk.Widget`); a failure is a card in place of that widget alone."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,6 +89,42 @@ class Hookspecs:
         Called once per batch inside the transaction, before anything is written. Name the record in a
         batch with `index`, several at once with `Rejected.many`.
         """
+
+    @_spec(HookKind.OBSERVE, 30_000)
+    def records_changed(self, ctx: HookContext, object: str, event: str, events: Sequence[Event]) -> None:
+        """Told of records of one object that were created, updated, deleted or restored, after the commit.
+
+        Called by a worker, in batches of one object and event in the order of their commits, at least once
+        for each event (`Event.id` tells a repetition). The plugin acts as itself: `ctx.actor_id` is None.
+        Raise `TryLater` to go on later. After 30 seconds the worker is ended and the batch tried again.
+        """
+
+    # -- access ----------------------------------------------------------------------------------------
+
+    @_spec(HookKind.RESTRICT, 50)
+    def restrict_records(self, ctx: HookContext, object: str, action: str) -> str | None:
+        """A condition (expression) that records must meet to be read or changed; None for no restriction.
+
+        Asked once per version of the metadata and settings, not per person: use `me()` for who asks.
+        `action` is read, update or delete. All plugins' conditions hold together. The system, and a plugin
+        acting as itself, are not restricted.
+        """
+
+    # -- providers -------------------------------------------------------------------------------------
+
+    @_spec(HookKind.FIRST, 50)
+    def find_by_phone(self, ctx: HookContext, phone: str) -> RecordRef | None:
+        """The record that a phone number (E.164, `+4930123456`) belongs to; None if this plugin knows none.
+
+        Asked with `ctx.ask("find_by_phone", phone=…)`; the first plugin with an answer wins.
+        """
+
+    # -- life ------------------------------------------------------------------------------------------
+
+    @_spec(HookKind.OBSERVE, 30_000)
+    def plugin_enabled(self, ctx: HookContext) -> None:
+        """Told, by a worker, that this plugin was enabled or upgraded in the workspace: the place to fill
+        its fields on records that were there before. Must bear to be called twice; `TryLater` goes on."""
 
     # -- demo ------------------------------------------------------------------------------------------
 

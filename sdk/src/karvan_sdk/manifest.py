@@ -6,8 +6,9 @@ it, named under `objects`. Version, author, licence and dependencies come from t
 
 from __future__ import annotations
 
+import re
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
@@ -20,7 +21,9 @@ from karvan_sdk.fields import FIELD_TYPES, Field
 from karvan_sdk.hookspecs import POLICIES, HookKind
 from karvan_sdk.names import check_name, check_plugin_id
 from karvan_sdk.objects import Object
-from karvan_sdk.text import Text
+from karvan_sdk.plugin_settings import Setting
+from karvan_sdk.text import LANGUAGES, Text
+from karvan_sdk.widgets import SLOTS, WidgetUse
 
 EVENTS = ("create", "update", "delete", "restore")
 
@@ -67,12 +70,31 @@ _SHAPES: Mapping[str, _Shape] = {
     "objects": _TEXTS,
     "fields": _TABLES,
     "hooks": _TABLES,
+    "widgets": _TABLES,
+    "settings": _TABLES,
+    "public_routes": _TABLES,
+    "commands": _TEXTS,
+    "languages": _TEXTS,
     "categories": _TEXTS,
     "links": _BY_KEY,
 }
 _HOOK_SHAPES: Mapping[str, _Shape] = {"hook": _TEXT, "objects": _TEXTS, "events": _TEXTS}
+_PUBLIC_SHAPES: Mapping[str, _Shape] = {"surface": _TEXT, "path": _TEXT, "methods": _TEXTS, "why": _LABEL}
 KEYS = frozenset(_SHAPES)
 HOOK_KEYS = frozenset(_HOOK_SHAPES)
+PUBLIC_ROUTE_KEYS = frozenset(_PUBLIC_SHAPES)
+LIFE_HOOKS = frozenset(("plugin_enabled",))
+"""Hooks about the plugin itself."""
+WITHOUT_OBJECT = frozenset((HookKind.COLLECT, HookKind.FIRST))
+"""Kinds of hook that are asked once, not per object and event."""
+EVENTLESS = frozenset((HookKind.RESTRICT,))
+"""Kinds of hook that are asked per object, not per event."""
+
+_CAPABILITY = re.compile(
+    r"files|mail|secrets|sql"
+    r"|records:(read|write):(\*|[a-z][a-z0-9]*(_{1,2}[a-z0-9]+)*)"
+    r"|http:(\*\.)?[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:[0-9]{1,5})?"
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,11 +119,22 @@ class ForeignField:
 
 
 @dataclass(frozen=True, kw_only=True)
+class PublicRoute:
+    """A route that answers without a signed-in person, and why that is needed; shown before an install."""
+
+    surface: str
+    path: str
+    methods: tuple[str, ...]
+    why: Text
+
+
+@dataclass(frozen=True, kw_only=True)
 class Manifest:
     """What a plugin declares. `requires` and `conflicts` map plugin ids to version ranges (PEP 440).
 
     `api` is the range of karvan-sdk versions it works with; `after` and `before` order its hooks against
-    other plugins'.
+    other plugins'. `commands` are the names of its commands under `karvan x <plugin>`, `languages` those
+    that its own texts are translated into.
     """
 
     id: str
@@ -117,6 +150,11 @@ class Manifest:
     objects: tuple[Object, ...] = ()
     fields: tuple[ForeignField, ...] = ()
     hooks: tuple[HookUse, ...] = ()
+    widgets: tuple[WidgetUse, ...] = ()
+    settings: tuple[Setting, ...] = ()
+    public_routes: tuple[PublicRoute, ...] = ()
+    commands: tuple[str, ...] = ()
+    languages: tuple[str, ...] = ()
     categories: tuple[str, ...] = ()
     links: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
 
@@ -203,9 +241,30 @@ def load_manifest(plugin: str, read: Callable[[str], str]) -> Manifest:
         for event in events:
             if event not in EVENTS:
                 wrong(at, "There is no event '{event}'.", event=event)
-        if policy.kind is HookKind.COLLECT and ("objects" in entry or "events" in entry):
-            wrong(at, "'{hook}' is asked once, not per object or event.", hook=entry["hook"])
+        named = entry["hook"]
+        if (policy.kind in WITHOUT_OBJECT or named in LIFE_HOOKS) and (
+            "objects" in entry or "events" in entry
+        ):
+            wrong(at, "'{hook}' is asked once, not per object or event.", hook=named)
+        elif policy.kind in EVENTLESS and "events" in entry:
+            wrong(at, "'{hook}' is asked per object, not per event.", hook=named)
         hooks.append(HookUse(hook=entry["hook"], objects=tuple(entry.get("objects", ("*",))), events=events))
+
+    widgets = _load_widgets(data.get("widgets", []), errors, wrong)
+    settings = _load_settings(data.get("settings", []), errors, wrong)
+    public_routes = _load_public_routes(data.get("public_routes", []), wrong)
+    for number, capability in enumerate(data.get("capabilities", [])):
+        if not _CAPABILITY.fullmatch(capability):
+            wrong(f"capabilities[{number}]", "There is no capability '{name}'.", name=capability)
+    for number, language in enumerate(data.get("languages", [])):
+        if language not in LANGUAGES:
+            wrong(f"languages[{number}]", "'{language}' is none of: {known}.", language=language,
+                  known=", ".join(LANGUAGES))  # fmt: skip
+    for number, command in enumerate(data.get("commands", [])):
+        if not re.fullmatch(r"[a-z][a-z0-9]*(-[a-z0-9]+)*", command):
+            wrong(
+                f"commands[{number}]", "'{name}' is no name of a command: use a-z, 0-9 and '-'.", name=command
+            )
 
     if errors:
         raise ManifestInvalid(plugin, errors)
@@ -223,9 +282,94 @@ def load_manifest(plugin: str, read: Callable[[str], str]) -> Manifest:
         objects=tuple(objects),
         fields=tuple(foreign),
         hooks=tuple(hooks),
+        widgets=widgets,
+        settings=settings,
+        public_routes=public_routes,
+        commands=tuple(data.get("commands", ())),
+        languages=tuple(data.get("languages", ())),
         categories=tuple(data.get("categories", ())),
         links=MappingProxyType(dict(data.get("links", {}))),
     )
+
+
+def _load_widgets(
+    entries: Sequence[Any], errors: list[FieldError], wrong: Callable[..., None]
+) -> tuple[WidgetUse, ...]:
+    found: list[WidgetUse] = []
+    for number, entry in enumerate(entries):
+        at = f"widgets[{number}]"
+        try:
+            widget = declarations.load_widget(entry, at=at)
+        except ValidationFailed as exc:
+            errors.extend(exc.errors)
+            continue
+        try:
+            check_name(widget.id, "widget id", reserved=frozenset())
+        except InvalidName as exc:
+            wrong(f"{at}.id", "{why}", why=exc.message)
+        if widget.id in {w.id for w in found}:
+            wrong(f"{at}.id", "The widget '{id}' stands twice.", id=widget.id)
+        if not widget.slots:
+            wrong(f"{at}.slots", "A widget needs at least one slot.")
+        for slot in widget.slots:
+            if slot not in SLOTS:
+                wrong(f"{at}.slots", "There is no slot '{slot}'; choose of: {known}.", slot=slot,
+                      known=", ".join(SLOTS))  # fmt: skip
+        if not 1 <= widget.budget_ms <= 5000:
+            wrong(f"{at}.budget_ms", "A budget from 1 to 5000 milliseconds is needed.")
+        found.append(widget)
+    return tuple(found)
+
+
+def _load_settings(
+    entries: Sequence[Any], errors: list[FieldError], wrong: Callable[..., None]
+) -> tuple[Setting, ...]:
+    found: list[Setting] = []
+    for number, entry in enumerate(entries):
+        at = f"settings[{number}]"
+        try:
+            setting = declarations.load_setting(entry, at=at)
+        except ValidationFailed as exc:
+            errors.extend(exc.errors)
+            continue
+        try:
+            check_name(setting.name, "setting name", reserved=frozenset())
+        except InvalidName as exc:
+            wrong(f"{at}.name", "{why}", why=exc.message)
+        if setting.name in {s.name for s in found}:
+            wrong(f"{at}.name", "The setting '{name}' stands twice.", name=setting.name)
+        if (setting.type == "select") != bool(setting.options):
+            wrong(f"{at}.options", "A select setting, and no other, needs options.")
+        if setting.secret and setting.type != "text":
+            wrong(f"{at}.secret", "Only a text can be secret.")
+        finding = None if setting.default is None else setting.check(setting.default)
+        if finding is not None:
+            wrong(f"{at}.default", "{why}", why=finding.message)
+        found.append(setting)
+    return tuple(found)
+
+
+def _load_public_routes(entries: Sequence[Any], wrong: Callable[..., None]) -> tuple[PublicRoute, ...]:
+    found = []
+    for number, given in enumerate(entries):
+        at = f"public_routes[{number}]"
+        entry = _well_formed(given, _PUBLIC_SHAPES, f"{at}.", wrong)
+        for key in ("surface", "path", "why"):
+            if not entry.get(key):
+                wrong(f"{at}.{key}", "This key is required.")
+        if entry.get("surface", "page") not in ("page", "api"):
+            wrong(f"{at}.surface", "Choose one of: page, api.")
+        if not str(entry.get("path", "/")).startswith("/"):
+            wrong(f"{at}.path", "A path begins with a slash.")
+        found.append(
+            PublicRoute(
+                surface=entry.get("surface", ""),
+                path=entry.get("path", ""),
+                methods=tuple(m.upper() for m in entry.get("methods", ("GET",))),
+                why=Text.of(entry.get("why", "")),
+            )
+        )
+    return tuple(found)
 
 
 def _well_formed(

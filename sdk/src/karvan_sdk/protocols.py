@@ -2,19 +2,141 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+import logging
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from datetime import datetime
 from typing import Any, Protocol
 
-from karvan_sdk.actions import Change
+from karvan_sdk.actions import Change, Listed
 from karvan_sdk.errors import FieldError
 from karvan_sdk.objects import Object
 
+Row = dict[str, Any]
+
+
+class Records(Protocol):
+    """Records as the actor of the moment may see them, and the way to change them. All in JSON form.
+
+    Text of the API: decimals and amounts are texts (`"12.50"`), dates `"2026-03-31"`, lookups numbers or,
+    expanded, `{"id": …, "name": …}`. Of objects and fields that are not its own a plugin may use what its
+    capabilities name: `records:read:<object>`, `records:write:<object>`; else NotAllowed is raised.
+    Raises UnknownObject, UnknownField, RecordNotFound, BadInput (a bad filter) as the API does.
+    """
+
+    def get(
+        self, object: str, id: int, *, fields: Sequence[str] | None = None, expand: Sequence[str] = ()
+    ) -> Row:
+        """One record."""
+        ...
+
+    def list(
+        self,
+        object: str,
+        *,
+        filter: str = "",
+        sort: Sequence[str] = (),
+        fields: Sequence[str] | None = None,
+        expand: Sequence[str] = (),
+        limit: int = 50,
+        after: str | None = None,
+    ) -> Listed:
+        """One page of records. Put values into `filter` with `karvan_sdk.literal`."""
+        ...
+
+    def aggregate(
+        self, object: str, *, measures: Sequence[str], group: Sequence[str] = (), filter: str = ""
+    ) -> Sequence[Row]:
+        """Sums and counts: measures are `count`, `sum:amount`, `min:…`, `max:…`, `avg:…`; the answers are
+        under `count`, `sum_amount` …"""
+        ...
+
+    def each(
+        self, object: str, *, filter: str = "", fields: Sequence[str] | None = None, sort: Sequence[str] = ()
+    ) -> Iterator[Row]:
+        """Every record that meets the filter, read in pages as they are asked for."""
+        ...
+
+    def write(self) -> AbstractContextManager[RecordWriter]:
+        """One transaction of changes: it commits when the block ends well and leaves nothing otherwise.
+
+        Inside hooks that run in somebody else's transaction, and while a widget is drawn, it raises
+        NotAllowed.
+        """
+        ...
+
+
+class RecordWriter(Protocol):
+    """Changes inside one transaction; see `Records.write`. Values are in JSON form.
+
+    Raises ValidationFailed with all findings, Rejected, PluginFailed, RecordNotFound, VersionMismatch.
+    """
+
+    @property
+    def records(self) -> Records:
+        """Reads what this transaction sees, its own changes included."""
+        ...
+
+    def create(self, object: str, values: Mapping[str, Any]) -> Row:
+        """Create a record and give it."""
+        ...
+
+    def update(self, object: str, id: int, values: Mapping[str, Any], version: int | None = None) -> Row:
+        """Change a record and give it; with `version` only if that is the stored one."""
+        ...
+
+    def delete(self, object: str, id: int, version: int | None = None) -> None:
+        """Put a record into the trash."""
+        ...
+
+    def create_many(self, object: str, rows: Sequence[Mapping[str, Any]]) -> Sequence[int]:
+        """Create many records, all or none; gives their ids."""
+        ...
+
+    def update_many(self, object: str, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Change many records, all or none; each row holds its `id`."""
+        ...
+
+
+class Files(Protocol):
+    """Files of one plugin in one workspace; needs the capability `files`. A purge removes them.
+
+    A name is one or more parts of letters, digits, `.`, `-` and `_`, joined by `/`. Raises BadInput for
+    another name, RecordNotFound for a file that is not there.
+    """
+
+    def write(self, name: str, data: bytes) -> None:
+        """Write a file whole, in place of one of the same name."""
+        ...
+
+    def append(self, name: str, data: bytes) -> None:
+        """Add to the end of a file, which is made if needed."""
+        ...
+
+    def read(self, name: str) -> bytes:
+        """The bytes of a file."""
+        ...
+
+    def open(self, name: str) -> AbstractContextManager[Any]:
+        """A binary file, opened for reading."""
+        ...
+
+    def names(self, prefix: str = "") -> Sequence[str]:
+        """The names of all files that begin with `prefix`, sorted."""
+        ...
+
+    def delete(self, name: str) -> None:
+        """Remove a file; does nothing when it is not there."""
+        ...
+
 
 class HookContext(Protocol):
-    """What every hook is given about the moment in which it is called.
+    """What a plugin is given about the moment in which it is called; all of it is this plugin's own view.
 
-    `actor_id` is the signed-in user or None for the system; `language` and `timezone` (an IANA name) are
-    the workspace's unless a person asks; `plugin` is the id of the plugin being called.
+    `actor_id` is the signed-in user or None where the plugin acts as itself; `language` is the person's
+    (else the workspace's), `timezone` an IANA name, `currency` the workspace's code, `plugin` the id of
+    the plugin being called, `now` an aware moment in UTC. `settings` are the plugin's settings with their
+    defaults, as Python values. `log` is its logger.
     """
 
     @property
@@ -25,11 +147,74 @@ class HookContext(Protocol):
     def language(self) -> str: ...
     @property
     def timezone(self) -> str: ...
+    @property
+    def currency(self) -> str: ...
+    @property
+    def now(self) -> datetime: ...
+    @property
+    def settings(self) -> Mapping[str, Any]: ...
+    @property
+    def records(self) -> Records: ...
+    @property
+    def files(self) -> Files: ...
+    @property
+    def log(self) -> logging.Logger: ...
 
     def describe(self, object: str) -> Object:
         """The object as it is now, custom fields and options included, by API names.
 
         Raises UnknownObject.
+        """
+        ...
+
+    def t(self, text: str, **params: Any) -> str:
+        """The text in the language of the moment, with its gaps (`%(name)s`) filled.
+
+        Translations stand in `locale/<language>/LC_MESSAGES/messages.po` of the plugin's package.
+        """
+        ...
+
+    def ask(self, hook: str, **arguments: Any) -> Any:
+        """Ask the providers of a hook of kind `first`: the first answer that is not None, or None."""
+        ...
+
+    def url(self, path: str = "/", *, api: bool = False) -> str:
+        """The address of one of the plugin's own pages, or of its API."""
+        ...
+
+
+class PageContext(HookContext, Protocol):
+    """The context of a route: also draws the plugin's templates.
+
+    Templates stand in `templates/` of the plugin's package. They know `ctx`, `_`, `icon`, `money`,
+    `number`, `day`, `moment` (formats of the reader's language) and the macros `ui`; autoescape is on.
+    """
+
+    def render(self, template: str, /, **values: Any) -> str:
+        """HTML of one of the plugin's templates."""
+        ...
+
+    def page(self, title: str, template: str, /, **values: Any) -> str:
+        """The same inside the frame of Karvan's pages: navigation, title, styles."""
+        ...
+
+
+class WidgetContext(PageContext, Protocol):
+    """The context of a widget. `record` is the record of the page in JSON form, as its reader may see it,
+    or None in slots without one; `object` its object's API name, or empty."""
+
+    @property
+    def slot(self) -> str: ...
+    @property
+    def object(self) -> str: ...
+    @property
+    def record(self) -> Mapping[str, Any] | None: ...
+
+    def action(self, name: str) -> str:
+        """The address to which a form of this widget posts.
+
+        `<form method="post" action="{{ ctx.action('x') }}">{{ ui.token() }}…`: the widget is drawn anew in
+        the answer.
         """
         ...
 
@@ -64,4 +249,13 @@ class Hooks(Protocol):
 
     def collect(self, hook: str, ctx: Any, **arguments: Any) -> Iterable[tuple[str, Any]]:
         """(plugin id, result) of every plugin that answers; a plugin that raises is left out."""
+        ...
+
+    def restrict(self, hook: str, ctx: Any, object: str, action: str) -> Iterable[tuple[str, str | None]]:
+        """(plugin id, condition) of every plugin that restricts the object; None where its answer is not to
+        be had (it raised, is not installed, can't be loaded), which closes the object."""
+        ...
+
+    def first(self, hook: str, ctx: Any, **arguments: Any) -> Any:
+        """The first answer that is not None, or None; a plugin that raises is skipped and counted."""
         ...

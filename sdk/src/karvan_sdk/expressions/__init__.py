@@ -9,6 +9,7 @@ from karvan_sdk.expressions.compiled import (
     show,
 )
 from karvan_sdk.expressions.errors import ERRORS, HINTS, ExpressionError
+from karvan_sdk.expressions.form import literal
 from karvan_sdk.expressions.functions import FUNCTIONS, Function
 from karvan_sdk.expressions.parser import Node, parse
 from karvan_sdk.expressions.python import fixed_value, period_count, period_days
@@ -51,6 +52,7 @@ __all__ = [
     "compile_condition",
     "compile_value",
     "fixed_value",
+    "literal",
     "load_condition",
     "parse",
     "period_count",

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
+from decimal import Decimal
 from typing import Any
 
+from karvan_sdk.errors import BadInput
 from karvan_sdk.expressions.errors import ExpressionError
 from karvan_sdk.expressions.parser import DEPTH_MAX, KEYWORDS, Node, parse, plain_number, read_date
-from karvan_sdk.expressions.tokens import Token
+from karvan_sdk.expressions.tokens import UNWRITABLE, Token
 
 VERSION = 1
 _LEVELS = {"or": 1, "and": 2, "not": 3, "cmp": 4, "in": 4, "search": 4, "isempty": 4, "range": 5,
@@ -91,6 +93,30 @@ def quote(text: str) -> str:
     """A text literal."""
     inner = text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n").replace("\t", "\\t")
     return f'"{inner}"'
+
+
+def literal(value: str | int | Decimal | date | datetime | bool | None) -> str:
+    """A value as it is written in an expression, so that data can never change what a filter means.
+
+    Raises BadInput for a text with characters that no expression may hold, TypeError for another type.
+    """
+    match value:
+        case None:
+            return "empty"
+        case bool():
+            return "true" if value else "false"
+        case str():
+            if bad := UNWRITABLE.search(value):
+                raise BadInput(f"The text holds the character U+{ord(bad[0]):04X}.")
+            return quote(value)
+        case datetime():
+            return moment(value)
+        case date():
+            return value.isoformat()
+        case int() | Decimal():
+            return f"{value:f}" if isinstance(value, Decimal) else str(value)
+        case _:
+            raise TypeError(f"{type(value).__name__} can't be written in an expression.")
 
 
 def moment(value: datetime) -> str:

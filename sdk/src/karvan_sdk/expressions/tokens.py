@@ -37,7 +37,9 @@ _REFUSED = {"&&": ("and_word", "and"), "||": ("or_word", "or"), "!": ("unexpecte
             "%": ("unexpected", "mod(…)")}  # fmt: skip
 _ESCAPE = re.compile(r"\\(.)", re.DOTALL)
 _ESCAPES = {"n": "\n", "t": "\t"}
-_BAD = re.compile("[\x00\ud800-\udfff]")
+UNWRITABLE = re.compile("[\x00\ud800-\udfff]")
+"""Characters that no expression may hold."""
+"""Characters that no expression may hold."""
 _NAMES = ("datetime", "date", "num", "name", "op", "text", "label", "end")
 
 
@@ -57,7 +59,7 @@ def tokenize(text: str) -> list[Token]:
     """All tokens, an `end` token last; raises ExpressionError."""
     if len(text) > TEXT_LIMIT:
         raise ExpressionError("too_long", TEXT_LIMIT, TEXT_LIMIT, limit=TEXT_LIMIT, length=len(text))
-    bad = _BAD.search(text)
+    bad = UNWRITABLE.search(text)
     if bad:
         raise ExpressionError("bad_char", bad.start(), bad.end(), found=f"U+{ord(bad[0]):04X}")
     tokens: list[Token] = []
