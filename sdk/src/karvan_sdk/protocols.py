@@ -135,7 +135,8 @@ class HookContext(Protocol):
 
     `actor_id` is the signed-in user or None where the plugin acts as itself; `language` is the person's
     (else the workspace's), `timezone` an IANA name, `currency` the workspace's code, `plugin` the id of
-    the plugin being called, `now` an aware moment in UTC. `settings` are the plugin's settings with their
+    the plugin being called, `now` an aware moment in UTC. `source` says where the change comes from that is
+    being made (api, web, import, `plugin:<id>`); empty where none is. `settings` are the plugin's settings with their
     defaults, as Python values. `log` is its logger.
     """
 
@@ -151,6 +152,8 @@ class HookContext(Protocol):
     def currency(self) -> str: ...
     @property
     def now(self) -> datetime: ...
+    @property
+    def source(self) -> str: ...
     @property
     def settings(self) -> Mapping[str, Any]: ...
     @property
