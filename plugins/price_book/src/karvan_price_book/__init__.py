@@ -1,0 +1,1 @@
+"""Products, price books and the lines of deals: a Karvan plugin."""
