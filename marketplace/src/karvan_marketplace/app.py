@@ -1,0 +1,29 @@
+"""Puts the index, the catalogue and the pages over one folder into a Flask app."""
+
+from __future__ import annotations
+
+from flask import Flask, Response, request
+
+from karvan_marketplace import api, index
+from karvan_marketplace.folder import Folder
+from karvan_marketplace.problems import problem
+
+
+def create_app(folder: Folder) -> Flask:
+    """The marketplace over `folder`. Nothing is read from it before the first request."""
+    app = Flask(__name__, static_folder=None)
+    app.register_blueprint(index.make_blueprint(folder))
+    app.register_blueprint(api.make_blueprint(folder))
+
+    @app.errorhandler(Exception)
+    def _answer_error(error: Exception) -> Response:
+        return problem(error, method=request.method, path=request.path)
+
+    @app.after_request
+    def _seal(answer: Response) -> Response:
+        answer.headers.setdefault("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
+        answer.headers.setdefault("X-Content-Type-Options", "nosniff")
+        answer.headers.setdefault("Referrer-Policy", "same-origin")
+        return answer
+
+    return app

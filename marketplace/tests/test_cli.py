@@ -1,0 +1,71 @@
+"""The command: what it refuses to serve, and what it says."""
+
+from __future__ import annotations
+
+import socket
+import urllib.request
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+from karvan_marketplace import cli
+
+from .server import serving
+
+
+@pytest.fixture
+def served(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Path, str, int]]:
+    """What the command would have served."""
+    found: list[tuple[Path, str, int]] = []
+    monkeypatch.setattr(cli, "run_server", lambda *given: found.append(given))
+    return found
+
+
+def run(*arguments: str) -> Result:
+    return CliRunner().invoke(cli.main, ["serve", *arguments])
+
+
+def test_a_missing_folder_is_named(tmp_path: Path, served: list[object]) -> None:
+    done = run("--wheels", str(tmp_path / "nowhere"))
+    assert done.exit_code == 1
+    assert f"there is no folder '{tmp_path / 'nowhere'}'" in done.stderr
+    assert served == []
+
+
+def test_a_file_is_no_folder(tmp_path: Path, served: list[object]) -> None:
+    (tmp_path / "file").write_text("")
+    done = run("--wheels", str(tmp_path / "file"))
+    assert done.exit_code == 1
+    assert "is not a folder" in done.stderr
+    assert served == []
+
+
+def test_a_port_in_use_is_named(wheels: Path, served: list[object]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        done = run("--wheels", str(wheels), "--port", str(port))
+    assert done.exit_code == 1
+    assert f"127.0.0.1:{port} can't be used: something else listens there" in done.stderr
+    assert served == []
+
+
+def test_a_host_that_is_none_is_named(wheels: Path, served: list[object]) -> None:
+    done = run("--wheels", str(wheels), "--host", "192.0.2.1")
+    assert done.exit_code == 1
+    assert "192.0.2.1:8100 can't be used" in done.stderr
+    assert served == []
+
+
+def test_an_empty_folder_is_served_and_said_to_be_empty(wheels: Path, served: list[object]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    done = run("--wheels", str(wheels), "--port", str(port))
+    assert done.exit_code == 0
+    assert "There is no wheel in" in done.stderr
+    assert f"http://127.0.0.1:{port}/simple/" in done.stderr
+    assert served == [(wheels, "127.0.0.1", port)]
+
+
+def test_the_running_server_answers_over_an_empty_folder(wheels: Path) -> None:
+    with serving(wheels) as url, urllib.request.urlopen(f"{url}/api/v1/plugins", timeout=10) as answer:
+        assert answer.read() == b'{"data":[]}'
