@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from karvan.access.actors import Actor
-from karvan.records.writer import Moment
 from karvan.workspace import Workspace
 from karvan_sdk.actions import DemoRef
 from karvan_sdk.errors import BadInput
@@ -60,12 +59,7 @@ def make_demo(workspace: Workspace, plugins: Sequence[str], *, size: int = SIZE,
 
 
 def _fill(workspace: Workspace, people: Sequence[Actor], *, size: int, seed: int) -> int:
-    moment = Moment(
-        actor_id=None,
-        language=workspace.settings.language,
-        timezone=workspace.settings.timezone,
-        catalog=workspace.catalogs.current(),
-    )
+    moment = workspace.records.moment(Actor.system(), source="demo")
     ids: dict[str, list[int]] = {}
     for plugin, batches in workspace.host.collect("demo_records", moment, size=size, seed=seed):
         for batch in batches:

@@ -11,8 +11,8 @@ import secrets
 import shutil
 import sys
 import textwrap
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import psycopg
@@ -24,7 +24,10 @@ from sqlalchemy.engine import make_url
 from karvan.access.actors import Actor
 from karvan.app import create_app
 from karvan.settings import Settings
+from karvan.worker import settle
 from karvan.workspace import Workspace
+
+__all__ = ["settle"]  # for tests of plugins
 
 POSTGRESQL = "postgresql://postgres@127.0.0.1:5432/postgres"
 ADMIN_EMAIL = "admin@example.com"
@@ -134,6 +137,38 @@ def crm_workspace(engine: str, workspace_templates: Templates, tmp_path: Path) -
     """A workspace with the plugin `crm` enabled."""
     with workspace_templates.copy(engine, ("crm",), tmp_path) as made:
         yield made
+
+
+WorkspaceWith = Callable[..., Workspace]
+
+
+@pytest.fixture
+def workspace_with(engine: str, workspace_templates: Templates, tmp_path: Path) -> Iterator[WorkspaceWith]:
+    """Makes a workspace with these plugins enabled, in this order: `workspace_with("crm", "telephony")`."""
+    with ExitStack() as opened:
+
+        def make(*plugins: str) -> Workspace:
+            home = tmp_path / f"home-{secrets.token_hex(4)}"
+            home.mkdir()
+            return opened.enter_context(workspace_templates.copy(engine, plugins, home))
+
+        yield make
+
+
+def set_settings(workspace: Workspace, plugin: str, values: Mapping[str, object]) -> None:
+    """Change settings of a plugin as the administrator."""
+    workspace.plugin_settings.change(admin_of(workspace), plugin, values)
+
+
+def make_page_client(workspace: Workspace, actor: Actor | None = None) -> FlaskClient:
+    """A browser signed in as an actor (the administrator if none is given); forms need no token in it."""
+    app = create_app(workspace=workspace)
+    app.config["WTF_CSRF_ENABLED"] = False
+    client = app.test_client()
+    email = actor.email if actor else ADMIN_EMAIL
+    answer = client.post("/login", data={"email": email, "password": ADMIN_PASSWORD})
+    assert answer.status_code == 302, answer.get_data(as_text=True)[:500]
+    return client
 
 
 InstallPlugin = Callable[[str, str, str], Path]

@@ -5,9 +5,14 @@ from __future__ import annotations
 from karvan.access.actors import Actors
 from karvan.database import Database
 from karvan.database.migrate import is_current, migrate
+from karvan.events import outbox
+from karvan.events.deliveries import Deliveries
+from karvan.metadata.catalog import Catalog
 from karvan.metadata.store import Catalogs, NotMade
 from karvan.plugins.discovery import Discovery
 from karvan.plugins.host import Host
+from karvan.plugins.restrictions import restrict
+from karvan.plugins.settings import PluginSettings
 from karvan.plugins.state import Plugins
 from karvan.records.export import Exports
 from karvan.records.imports import Imports
@@ -23,16 +28,23 @@ class Workspace:
         self.settings = settings
         self.database = Database(settings.url)
         discovery = Discovery()
-        self.host = Host(discovery)
-        self.catalogs = Catalogs(self.database, on_swap=lambda catalog: self.host.sync(catalog.plugins))
+        self.host = Host(discovery, settings.home)
+        self.catalogs = Catalogs(self.database, complete=self._complete)
         self.actors = Actors(self.database, settings)
-        self.schema = Schema(self.database, self.catalogs)
+        self.schema = Schema(self.database, self.catalogs, outbox.announce_plugin)
         self.plugins = Plugins(discovery, self.host, self.schema, self.database)
         self.records = Records(
             database=self.database, catalogs=self.catalogs, hooks=self.host, settings=settings
         )
+        self.plugin_settings = PluginSettings(self.database, self.catalogs, discovery)
+        self.deliveries = Deliveries(self.database)
         self.imports = Imports(records=self.records, schema=self.schema, settings=settings)
         self.exports = Exports(records=self.records)
+
+    def _complete(self, catalog: Catalog) -> Catalog:
+        """Load the plugins of a new catalog, and add what they ask of records."""
+        self.host.sync(catalog.plugins)
+        return restrict(catalog, self.host, self.records.still(catalog))
 
     def create(self) -> None:
         """Make the static tables, or bring those of an older version up; does nothing when they are there."""

@@ -114,8 +114,8 @@ def test_who_is_no_administrator_sees_nothing_and_may_nothing(workspace: Workspa
     )
     with workspace.records.write(admin) as writer:
         writer.create("c_project", {"c_name": "Ark"})
-    assert policy.record_predicate(admin, made, "read", "t") is None
-    found = policy.record_predicate(person, made, "read", "t")
+    assert policy.record_predicate(workspace.records.read(admin), made, "read", "t") is None
+    found = policy.record_predicate(workspace.records.read(person), made, "read", "t")
     assert found is not None
     with workspace.database.read() as c:
         assert c.fetchall(f"SELECT t.id FROM c_project t WHERE {found.text}", found.params) == []

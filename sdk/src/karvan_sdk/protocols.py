@@ -136,8 +136,8 @@ class HookContext(Protocol):
     `actor_id` is the signed-in user or None where the plugin acts as itself; `language` is the person's
     (else the workspace's), `timezone` an IANA name, `currency` the workspace's code, `plugin` the id of
     the plugin being called, `now` an aware moment in UTC. `source` says where the change comes from that is
-    being made (api, web, import, `plugin:<id>`); empty where none is. `settings` are the plugin's settings with their
-    defaults, as Python values. `log` is its logger.
+    being made (api, web, import, `plugin:<id>`); empty where none is. `settings` are the plugin's settings
+    with their defaults, as Python values. `log` is its logger.
     """
 
     @property
@@ -252,13 +252,4 @@ class Hooks(Protocol):
 
     def collect(self, hook: str, ctx: Any, **arguments: Any) -> Iterable[tuple[str, Any]]:
         """(plugin id, result) of every plugin that answers; a plugin that raises is left out."""
-        ...
-
-    def restrict(self, hook: str, ctx: Any, object: str, action: str) -> Iterable[tuple[str, str | None]]:
-        """(plugin id, condition) of every plugin that restricts the object; None where its answer is not to
-        be had (it raised, is not installed, can't be loaded), which closes the object."""
-        ...
-
-    def first(self, hook: str, ctx: Any, **arguments: Any) -> Any:
-        """The first answer that is not None, or None; a plugin that raises is skipped and counted."""
         ...

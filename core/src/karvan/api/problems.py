@@ -163,6 +163,7 @@ ANSWERS: Mapping[type[KarvanError], Answer] = MappingProxyType(
         Broken: _row(500, "Our fault"),
         sdk.PluginFailed: _row(500, "A plugin failed"),
         NotMade: _row(503, "No workspace yet"),
+        sdk.TryLater: _row(503, "Not now"),
         sdk.Unavailable: _row(503, "Not available now"),
     }
 )

@@ -176,3 +176,59 @@ class IdempotencyRow(db.Model):  # type: ignore[name-defined,misc]
     body: Mapped[str] = mapped_column(Text)
     headers: Mapped[str] = mapped_column(Text)
     created_at: Mapped[datetime] = mapped_column(Moment, index=True)
+
+
+class SettingRow(db.Model):  # type: ignore[name-defined,misc]
+    """A setting of a plugin that differs from its default; `value` is JSON."""
+
+    __tablename__ = "k_setting"
+    plugin: Mapped[str] = mapped_column(Text, primary_key=True)
+    name: Mapped[str] = mapped_column(Text, primary_key=True)
+    value: Mapped[str] = mapped_column(Text)
+
+
+class LayoutRow(db.Model):  # type: ignore[name-defined,misc]
+    """What somebody chose about a widget in a slot; an empty value inherits.
+
+    `scope` is `user` with the person's id.
+    """
+
+    __tablename__ = "k_layout"
+    id: Mapped[int] = mapped_column(ID, primary_key=True, autoincrement=True)
+    scope: Mapped[str] = mapped_column(Text)
+    scope_id: Mapped[int] = mapped_column(BigInteger)
+    slot: Mapped[str] = mapped_column(Text)
+    widget: Mapped[str] = mapped_column(Text)
+    enabled: Mapped[bool | None]
+    rank: Mapped[float | None]
+    __table_args__ = (
+        Index("ix_k_layout_place", "scope", "scope_id", "slot", "widget", unique=True),
+        {"sqlite_autoincrement": True},
+    )
+
+
+class DeliveryRow(db.Model):  # type: ignore[name-defined,misc]
+    """One event for one plugin's hook; gone when it was told. `state` is waiting or dead."""
+
+    __tablename__ = "k_delivery"
+    id: Mapped[int] = mapped_column(ID, primary_key=True, autoincrement=True)
+    event_id: Mapped[int] = mapped_column(BigInteger)
+    plugin: Mapped[str] = mapped_column(Text)
+    hook: Mapped[str] = mapped_column(Text)
+    object: Mapped[str] = mapped_column(Text)
+    event: Mapped[str] = mapped_column(Text)
+    record_id: Mapped[int] = mapped_column(BigInteger)
+    at: Mapped[datetime] = mapped_column(Moment)
+    actor_id: Mapped[int | None] = mapped_column(BigInteger)
+    source: Mapped[str] = mapped_column(Text)
+    payload: Mapped[str] = mapped_column(Text)
+    state: Mapped[str] = mapped_column(Text)
+    attempts: Mapped[int]
+    due_at: Mapped[datetime] = mapped_column(Moment)
+    claim: Mapped[str] = mapped_column(Text)
+    last_error: Mapped[str] = mapped_column(Text)
+    __table_args__ = (
+        Index("ix_k_delivery_due", "state", "due_at", "id"),
+        Index("ix_k_delivery_plugin", "plugin"),
+        {"sqlite_autoincrement": True},
+    )

@@ -13,6 +13,7 @@ from typing import Any, Literal
 from karvan.metadata.kinds import KINDS, Kind
 from karvan_sdk import declarations, names
 from karvan_sdk.errors import UnknownObject
+from karvan_sdk.expressions import Condition
 from karvan_sdk.fields import Field, Relation
 from karvan_sdk.objects import Index, Layout, Object, View
 from karvan_sdk.text import Text
@@ -133,17 +134,36 @@ class ObjectType:
         return MappingProxyType({f.column: f for f in self.fields.values()})
 
 
+NO_PLUGINS: Mapping[str, Mapping[str, Any]] = MappingProxyType({})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Restriction:
+    """What a plugin asks of the records of an object; without a condition (its answer is not to be had) the
+    object is closed."""
+
+    plugin: str
+    condition: Condition | None = None
+
+
 @dataclass(frozen=True, kw_only=True)
 class Catalog:
     """All objects in force at one version of the metadata. Never changed: a new version is a new value.
 
-    `plugins` are the ids of the enabled plugins; `definitions` are all metadata rows, detached ones too.
+    `plugins` are the ids of the enabled plugins, `manifests` what they declared when they were enabled,
+    `settings` those of their settings that differ from the default (JSON values), `restrictions` what they
+    ask of records, by object and action; `definitions` are all metadata rows, detached ones too.
     """
 
     version: int
     objects: Mapping[str, ObjectType]
     plugins: tuple[str, ...] = ()
     definitions: tuple[Definition, ...] = ()
+    manifests: Mapping[str, Mapping[str, Any]] = field(default_factory=lambda: NO_PLUGINS)
+    settings: Mapping[str, Mapping[str, Any]] = field(default_factory=lambda: NO_PLUGINS)
+    restrictions: Mapping[tuple[str, str], tuple[Restriction, ...]] = field(
+        default_factory=lambda: MappingProxyType({})
+    )
 
     def object(self, name: str) -> ObjectType:
         """The object with this API name; raises UnknownObject with a near name if there is one."""
@@ -207,7 +227,14 @@ SYSTEM_FIELDS: tuple[FieldType, ...] = (
 CURRENCY_LABEL = _t("currency", "валюта", "ارز", "币种")
 
 
-def build_catalog(version: int, rows: Sequence[Definition], plugins: Sequence[str] = ()) -> Catalog:
+def build_catalog(
+    version: int,
+    rows: Sequence[Definition],
+    plugins: Sequence[str] = (),
+    *,
+    manifests: Mapping[str, Mapping[str, Any]] = NO_PLUGINS,
+    settings: Mapping[str, Mapping[str, Any]] = NO_PLUGINS,
+) -> Catalog:
     """Make the catalog from the metadata rows. Pure; detached rows stay out of `objects`.
 
     A lookup whose target is not in force stays a field without target (its relation vanishes with it).
@@ -231,7 +258,12 @@ def build_catalog(version: int, rows: Sequence[Definition], plugins: Sequence[st
         for name, made in objects.items()
     }
     return Catalog(
-        version=version, objects=MappingProxyType(finished), plugins=tuple(plugins), definitions=tuple(rows)
+        version=version,
+        objects=MappingProxyType(finished),
+        plugins=tuple(plugins),
+        definitions=tuple(rows),
+        manifests=manifests,
+        settings=settings,
     )
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from types import MappingProxyType
+from typing import Any
 
 import orjson
 
@@ -48,6 +50,20 @@ def read_plugins(connection: Connection) -> tuple[str, ...]:
     return tuple(r[0] for r in connection.fetchall("SELECT id FROM k_plugin WHERE state = 'on' ORDER BY id"))
 
 
+def read_manifests(connection: Connection) -> Mapping[str, Mapping[str, Any]]:
+    """What the enabled plugins declared when they were enabled, by plugin."""
+    rows = connection.fetchall("SELECT id, manifest FROM k_plugin WHERE state = 'on' ORDER BY id")
+    return MappingProxyType({r[0]: orjson.loads(r[1]) for r in rows})
+
+
+def read_settings(connection: Connection) -> Mapping[str, Mapping[str, Any]]:
+    """The settings of all plugins that differ from their defaults, by plugin and name."""
+    found: dict[str, dict[str, Any]] = {}
+    for plugin, name, value in connection.fetchall("SELECT plugin, name, value FROM k_setting"):
+        found.setdefault(plugin, {})[name] = orjson.loads(value)
+    return MappingProxyType(found)
+
+
 def read_version(connection: Connection) -> int:
     """The version of the metadata now."""
     row = connection.fetchone("SELECT version FROM k_state WHERE id = 1")
@@ -87,12 +103,13 @@ def write_definitions(transaction: Transaction, old: Iterable[Definition], new: 
 class Catalogs:
     """The catalog of one workspace in this process. Readers take one reference and keep it.
 
-    `on_swap` is called with each new catalog before it is handed out (the host takes its plugins from it).
+    `complete` is given each new catalog before it is handed out and adds what plugins have to say (the host
+    takes its plugins from it). It may be called from several threads, never for a catalog that is in force.
     """
 
-    def __init__(self, database: Database, on_swap: Callable[[Catalog], object] | None = None) -> None:
+    def __init__(self, database: Database, complete: Callable[[Catalog], Catalog] | None = None) -> None:
         self._database = database
-        self._on_swap = on_swap
+        self._complete = complete
         self._known: Catalog | None = None
         self._lock = threading.Lock()
 
@@ -119,14 +136,17 @@ class Catalogs:
                 return known
             made = self._read(connection)
             if known is None or made.version >= known.version:
-                if self._on_swap:  # before the reference moves: whoever has the catalog has its plugins
-                    self._on_swap(made)
+                if self._complete:  # before the reference moves: whoever has the catalog has its plugins
+                    made = self._complete(made)
                 self._known = made
             return made
 
     def _read(self, connection: Connection) -> Catalog:
         while True:
             version = read_version(connection)
-            definitions, plugins = read_definitions(connection), read_plugins(connection)
+            definitions, manifests = read_definitions(connection), read_manifests(connection)
+            settings = read_settings(connection)
             if read_version(connection) == version:  # nobody changed them while they were read
-                return build_catalog(version, definitions, plugins)
+                return build_catalog(
+                    version, definitions, tuple(manifests), manifests=manifests, settings=settings
+                )

@@ -2,27 +2,49 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from time import perf_counter
 from types import MappingProxyType
 from typing import Any
 
-import pluggy
-from importlib_metadata import EntryPoint
-
-from karvan.plugins.discovery import PLUGINS, Discovery, Installed
+from karvan.access.moment import Moment
+from karvan.plugins.context import (
+    Draw,
+    Frame,
+    Place,
+    PluginContext,
+    PluginPageContext,
+    PluginWidgetContext,
+    Scope,
+)
+from karvan.plugins.discovery import Discovery, Installed
+from karvan.plugins.loading import (
+    PLUGIN_ERRORS,
+    Loaded,
+    load_plugin,
+    new_manager,
+    say_error,
+    undeclared,
+    unkept,
+)
 from karvan.plugins.order import order_plugins
+from karvan.plugins.parts import NoRoute
 from karvan_sdk.actions import Change
-from karvan_sdk.errors import PluginFailed, Rejected
-from karvan_sdk.hookspecs import POLICIES, PROJECT, Hookspecs
+from karvan_sdk.errors import KarvanError, PluginFailed, Rejected, TryLater, UnknownPlugin
+from karvan_sdk.hookspecs import POLICIES, HookKind
 from karvan_sdk.manifest import HookUse, Manifest
-from karvan_sdk.objects import Object
 from karvan_sdk.protocols import Verify
+from karvan_sdk.router import Public, Request, Response, Route, Surface
+from karvan_sdk.widgets import WidgetUse
 
-PLUGIN_ERRORS = (Exception, SystemExit)
-"""What plugin code may raise without ending the process: everything but a person's Ctrl-C."""
+NO_HOME = Path("var")
+ROUTE_BUDGET_MS = 1000.0
+"""The soft budget of a route."""
+log = logging.getLogger("karvan.plugins")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,33 +75,6 @@ class Status:
     problems: tuple[str, ...] = ()
 
 
-class _Context:
-    """A HookContext: the caller's, with the id of the plugin being called."""
-
-    __slots__ = ("_inner", "plugin")
-
-    def __init__(self, inner: Any, plugin: str) -> None:
-        self._inner = inner
-        self.plugin = plugin
-
-    @property
-    def actor_id(self) -> int | None:
-        found: int | None = self._inner.actor_id
-        return found
-
-    @property
-    def language(self) -> str:
-        return str(self._inner.language)
-
-    @property
-    def timezone(self) -> str:
-        return str(self._inner.timezone)
-
-    def describe(self, object: str) -> Object:
-        found: Object = self._inner.describe(object)
-        return found
-
-
 @dataclass(frozen=True, kw_only=True)
 class _Call:
     """One implementation, ready to be called: what it listens to and which arguments it takes."""
@@ -91,27 +86,24 @@ class _Call:
     uses: tuple[HookUse, ...]
     owned: frozenset[str]
     budget_ms: float
+    scope: Scope
 
     def listens(self, object: str, event: str) -> bool:
         return any(use.listens(object, event) for use in self.uses)
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Loaded:
-    """The object of a plugin and what was wrong with it; `object` is None where it can't be used."""
-
-    installed: Installed
-    object: Any = None
-    problems: tuple[str, ...] = ()
-    failed: bool = False
-
-
 class _Plan:
     """Who is called for what. Never changed but for its memory of answers; swapped whole."""
 
-    def __init__(self, calls: Mapping[str, tuple[_Call, ...]], status: Mapping[str, Status]) -> None:
+    def __init__(
+        self,
+        calls: Mapping[str, tuple[_Call, ...]],
+        status: Mapping[str, Status],
+        loaded: Mapping[str, Loaded],
+    ) -> None:
         self.calls = calls
         self.status = status
+        self.loaded = loaded
         self._known: dict[tuple[str, str, str], tuple[_Call, ...]] = {}
 
     def of(self, hook: str, object: str, event: str) -> tuple[_Call, ...]:
@@ -131,13 +123,14 @@ class Host:
     began with.
     """
 
-    def __init__(self, discovery: Discovery) -> None:
+    def __init__(self, discovery: Discovery, home: Path = NO_HOME) -> None:
         self._discovery = discovery
+        self._files = home / "files"
         self._lock = threading.RLock()
-        self._manager = _new_manager()
-        self._loaded: dict[str, _Loaded] = {}
+        self._manager = new_manager()
+        self._loaded: dict[str, Loaded] = {}
         self._asked: tuple[Installed, ...] = ()
-        self._plan = _Plan({}, {})
+        self._plan = _Plan({}, {}, {})
         self._figures: dict[tuple[str, str], Figure] = {}
         self._figures_lock = threading.Lock()
         self._degraded: dict[str, str] = {}
@@ -178,7 +171,8 @@ class Host:
                     )
                 else:
                     status[one.id] = self._take(one)
-            self._plan = _Plan(self._compile(ordered), MappingProxyType(status))
+            in_use = MappingProxyType({p: self._loaded[p] for p in ordered if p in self._loaded})
+            self._plan = _Plan(self._compile(ordered), MappingProxyType(status), in_use)
             self._asked = asked
             return self.status()
 
@@ -191,17 +185,19 @@ class Host:
             known = self._loaded.get(installed.id)
             if known is not None and known.installed == installed and not known.failed:
                 return ()
-            loaded = _import(installed)
+            loaded = load_plugin(installed)
             if loaded.failed:
                 return loaded.problems
             if loaded.object is None:
                 return ()
-            manager = _new_manager()
+            if loaded.problems:
+                return loaded.problems
+            manager = new_manager()
             try:
                 manager.register(loaded.object, name=installed.id)
             except PLUGIN_ERRORS as exc:
-                return (_words(exc),)
-            return _undeclared(manager, installed)
+                return (say_error(exc),)
+            return undeclared(manager, installed)
 
     def status(self) -> Mapping[str, Status]:
         """How each enabled plugin fares, by id."""
@@ -231,14 +227,14 @@ class Host:
                     continue
                 after = _same_records(before, result)
             except PLUGIN_ERRORS as exc:
-                self._count_error(call, exc)
+                self._count_error(call.plugin, call.hook, exc)
                 continue
             if after == before:
                 continue
             if findings := verify(after):
                 reason = "its values are not valid: " + "; ".join(e.message for e in findings[:5])
                 failure = PluginFailed(plugin=call.plugin, hook=hook, reason=reason, errors=findings)
-                self._count_error(call, failure)
+                self._count_error(call.plugin, call.hook, failure)
                 raise failure
             changes = after
         return changes
@@ -252,9 +248,9 @@ class Host:
             except Rejected:
                 raise
             except PLUGIN_ERRORS as exc:
-                self._count_error(call, exc)
+                self._count_error(call.plugin, call.hook, exc)
                 if object in call.owned:
-                    raise PluginFailed(plugin=call.plugin, hook=hook, reason=_words(exc)) from exc
+                    raise PluginFailed(plugin=call.plugin, hook=hook, reason=say_error(exc)) from exc
 
     def collect(self, hook: str, ctx: Any, **arguments: Any) -> Iterator[tuple[str, Any]]:
         """(plugin id, result) of every plugin that answers; one that raises is left out and degraded."""
@@ -262,28 +258,237 @@ class Host:
             try:
                 result = self._call(call, ctx, arguments)
             except PLUGIN_ERRORS as exc:
-                self._count_error(call, exc)
-                self._degraded[call.plugin] = f"{hook}: {_words(exc)}"
+                self._count_error(call.plugin, call.hook, exc)
+                self._degraded[call.plugin] = f"{hook}: {say_error(exc)}"
                 continue
             if result is not None:
                 yield call.plugin, result
 
+    def restrict(
+        self, hook: str, ctx: Moment, object: str, action: str, declared: Mapping[str, Sequence[HookUse]]
+    ) -> Iterator[tuple[str, str | None, str]]:
+        """(plugin, condition, why there is none) for every plugin that declares to restrict the object.
+
+        `declared` are the uses of the hook by enabled plugin, as they stood when it was enabled: one that
+        is missing or can't be loaded closes its objects. A plugin that answers None leaves them as they are.
+        """
+        calls = {call.plugin: call for call in self._plan.calls.get(hook, ())}
+        for plugin, uses in declared.items():
+            if not any(object in use.objects or "*" in use.objects for use in uses):
+                continue
+            call = calls.get(plugin)
+            if call is None:
+                yield plugin, None, "its code is not in use."
+                continue
+            try:
+                condition = self._call(call, ctx, {"object": object, "action": action})
+                if condition is not None and not isinstance(condition, str):
+                    raise TypeError(f"it answered {type(condition).__name__} where a text is needed.")
+            except PLUGIN_ERRORS as exc:
+                self._count_error(call.plugin, call.hook, exc)
+                yield plugin, None, say_error(exc)
+                continue
+            if condition is not None and condition.strip():
+                yield plugin, condition, ""
+
+    def degrade(self, plugin: str, why: str) -> None:
+        """Note for the list of plugins that a part of one does not work."""
+        self._degraded[plugin] = why
+
+    def first(self, hook: str, ctx: Moment, **arguments: Any) -> Any:
+        """The first answer that is not None, or None (see `karvan_sdk.protocols.Hooks.first`)."""
+        policy = POLICIES.get(hook)
+        if policy is None or policy.kind is not HookKind.FIRST:
+            raise ValueError(f"'{hook}' is no hook that providers answer.")
+        for call in self._plan.calls.get(hook, ()):
+            try:
+                answer = self._call(call, ctx, arguments)
+            except PLUGIN_ERRORS as exc:
+                self._count_error(call.plugin, call.hook, exc)
+                continue
+            if answer is not None:
+                return answer
+        return None
+
+    def observers(self, hook: str, object: str, event: str) -> tuple[str, ...]:
+        """The plugins that want to be told of an event, in order."""
+        return tuple(call.plugin for call in self._plan.of(hook, object, event))
+
+    def observe(self, plugin: str, hook: str, ctx: Moment, **arguments: Any) -> None:
+        """Tell one plugin; raises TryLater, or PluginFailed for whatever else it raises.
+
+        A plugin that no longer listens is not told.
+        """
+        for call in self._plan.calls.get(hook, ()):
+            if call.plugin != plugin:
+                continue
+            try:
+                self._call(call, ctx, arguments)
+            except TryLater:
+                raise
+            except PLUGIN_ERRORS as exc:
+                self._count_error(call.plugin, call.hook, exc)
+                raise PluginFailed(plugin=plugin, hook=hook, reason=say_error(exc)) from exc
+
+    # -- widgets, routes, commands ---------------------------------------------------------------------
+
+    def widgets(self, slot: str, object: str = "") -> tuple[tuple[str, WidgetUse], ...]:
+        """(plugin, declaration) of every widget for a slot, in the order of the plugins, code or not."""
+        return tuple(
+            (plugin, use)
+            for plugin, loaded in self._plan.loaded.items()
+            for use in (loaded.installed.manifest.widgets if loaded.installed.manifest else ())
+            if use.fits(slot, object)
+        )
+
+    def render(self, plugin: str, widget: str, ctx: Moment, place: Place, draw: Draw, frame: Frame) -> str:
+        """The HTML of one widget, empty where it has nothing to show. Raises PluginFailed."""
+        loaded, context = self._widget(plugin, widget, ctx, place, draw, frame)
+        code = loaded.parts.widgets[widget]
+        answer = self._guarded(
+            plugin, f"widget:{widget}", _budget(loaded, widget), lambda: code.render(context)
+        )
+        return _html(plugin, widget, answer)
+
+    def act(
+        self,
+        plugin: str,
+        widget: str,
+        action: str,
+        form: Mapping[str, str],
+        ctx: Moment,
+        place: Place,
+        draw: Draw,
+        frame: Frame,
+    ) -> str:
+        """Do what a form of a widget asks; gives its message, or empty.
+
+        Raises what the records refuse, UnknownPlugin for an unknown action, PluginFailed for the rest.
+        """
+        loaded, context = self._widget(plugin, widget, ctx, place, draw, frame)
+        code = loaded.parts.widgets[widget].actions.get(action)
+        if code is None:
+            raise UnknownPlugin(f"{plugin}.{widget}/{action}")
+        name = f"widget:{widget}/{action}"
+        answer = self._guarded(
+            plugin, name, _budget(loaded, widget), lambda: code(context, form), passing=KarvanError
+        )
+        return str(answer or "")
+
+    def match(self, plugin: str, surface: Surface, path: str, method: str) -> tuple[Route, Mapping[str, Any]]:
+        """The route of an enabled plugin; raises NoRoute."""
+        loaded = self._plan.loaded.get(plugin)
+        routes = loaded.parts.routes.get(surface) if loaded else None
+        if routes is None:
+            raise NoRoute
+        return routes.match(path, method)
+
+    def authenticate(
+        self, plugin: str, public: Public, request: Request, ctx: Moment, draw: Draw, frame: Frame
+    ) -> str | None:
+        """The name of a public route's caller, or None: refused. Raises what `handle` raises."""
+        context = PluginPageContext(ctx, self._scope(self._plan.loaded[plugin]), self.first, draw, frame)
+        caller = self._guarded(
+            plugin, "authenticate", ROUTE_BUDGET_MS, lambda: public.authenticate(context, request),
+            passing=KarvanError,
+        )  # fmt: skip
+        return None if caller is None else str(caller.name)
+
+    def handle(
+        self,
+        plugin: str,
+        route: Route,
+        values: Mapping[str, Any],
+        request: Request,
+        ctx: Moment,
+        draw: Draw,
+        frame: Frame,
+    ) -> Response:
+        """Let a route answer. Raises its KarvanErrors as they are, PluginFailed for whatever else."""
+        context = PluginPageContext(ctx, self._scope(self._plan.loaded[plugin]), self.first, draw, frame)
+        answer = self._guarded(
+            plugin, f"route:{route.rule}", ROUTE_BUDGET_MS,
+            lambda: route.handler(context, request, **values), passing=KarvanError,
+        )  # fmt: skip
+        if isinstance(answer, str):
+            return Response(body=answer)
+        if isinstance(answer, Response):
+            return answer
+        reason = f"it answered {type(answer).__name__} where a Response or a text is needed."
+        raise PluginFailed(plugin=plugin, hook=f"route:{route.rule}", reason=reason)
+
+    def commands(self, plugin: str) -> Mapping[str, Any]:
+        """The click commands of an enabled plugin by name; raises UnknownPlugin for one that is not on."""
+        loaded = self._plan.loaded.get(plugin)
+        if loaded is None:
+            raise UnknownPlugin(plugin, hint="Enable it first.")
+        return loaded.parts.commands
+
+    def context(self, plugin: str, ctx: Moment) -> PluginContext:
+        """The context of an enabled plugin, for its commands; raises UnknownPlugin."""
+        loaded = self._plan.loaded.get(plugin)
+        if loaded is None:
+            raise UnknownPlugin(plugin, hint="Enable it first.")
+        return PluginContext(ctx, self._scope(loaded), self.first)
+
     # -- inside ----------------------------------------------------------------------------------------
+
+    def _scope(self, loaded: Loaded) -> Scope:
+        manifest = loaded.installed.manifest
+        assert manifest is not None  # only plugins with a manifest are loaded
+        return Scope(manifest=manifest, files=self._files, texts=loaded.texts, package=loaded.package)
+
+    def _widget(
+        self, plugin: str, widget: str, ctx: Moment, place: Place, draw: Draw, frame: Frame
+    ) -> tuple[Loaded, PluginWidgetContext]:
+        loaded = self._plan.loaded.get(plugin)
+        if loaded is None or loaded.failed:
+            raise PluginFailed(plugin=plugin, hook=f"widget:{widget}", reason="its code is not in use.")
+        if widget not in loaded.parts.widgets:
+            raise PluginFailed(
+                plugin=plugin, hook=f"widget:{widget}", reason="it does not bring this widget."
+            )
+        context = PluginWidgetContext(
+            ctx, self._scope(loaded), self.first, draw, frame, place=place, widget=f"{plugin}.{widget}"
+        )
+        return loaded, context
+
+    def _guarded(
+        self,
+        plugin: str,
+        name: str,
+        budget_ms: float,
+        call: Callable[[], Any],
+        *,
+        passing: type[BaseException] | tuple[type[BaseException], ...] = (),
+    ) -> Any:
+        """Call plugin code under the clock; what it raises becomes PluginFailed, `passing` goes through."""
+        started = perf_counter()
+        try:
+            return call()
+        except passing:
+            raise
+        except PLUGIN_ERRORS as exc:
+            self._count_error(plugin, name, exc)
+            log.warning("Plugin '%s' failed in %s.", plugin, name, exc_info=exc)
+            raise PluginFailed(plugin=plugin, hook=name, reason=say_error(exc)) from exc
+        finally:
+            self._count(plugin, name, budget_ms, (perf_counter() - started) * 1000)
 
     def _take(self, installed: Installed) -> Status:
         """Import and register one plugin unless it is in use already."""
         loaded = self._loaded.get(installed.id)
         if loaded is None:
-            loaded = _import(installed)
+            loaded = load_plugin(installed)
             if loaded.object is not None:
                 try:
                     self._manager.register(loaded.object, name=installed.id)
                 except PLUGIN_ERRORS as exc:
                     self._manager.unregister(name=installed.id)
-                    loaded = _Loaded(installed=installed, problems=(_words(exc),), failed=True)
+                    loaded = Loaded(installed=installed, problems=(say_error(exc),), failed=True)
             if not loaded.failed:
-                problems = (*_undeclared(self._manager, installed), *_unkept(self._manager, installed))
-                loaded = replace(loaded, problems=problems)
+                problems = (*undeclared(self._manager, installed), *unkept(self._manager, installed))
+                loaded = replace(loaded, problems=(*loaded.problems, *problems))
             self._loaded[installed.id] = loaded
             self._degraded.pop(installed.id, None)
         state = "failed" if loaded.failed else "degraded" if loaded.problems else "ready"
@@ -314,6 +519,7 @@ class Host:
                             uses=uses,
                             owned=_owned(manifest),
                             budget_ms=policy.budget_ms,
+                            scope=self._scope(self._loaded[impl.plugin_name]),
                         )
                     )
             plan[hook] = tuple(sorted(calls, key=lambda call: place[call.plugin]))
@@ -321,92 +527,37 @@ class Host:
 
     def _call(self, call: _Call, ctx: Any, arguments: Mapping[str, Any]) -> Any:
         """Call one implementation under the clock. A lazy answer is drawn here, where a raise is caught."""
-        given = {"ctx": _Context(ctx, call.plugin), **arguments}
+        given = {"ctx": PluginContext(ctx, call.scope, self.first), **arguments}
         started = perf_counter()
         try:
             result = call.function(*[given[name] for name in call.argnames])
             return list(result) if isinstance(result, Iterator) else result
         finally:
-            self._count(call, (perf_counter() - started) * 1000)
+            self._count(call.plugin, call.hook, call.budget_ms, (perf_counter() - started) * 1000)
 
-    def _count(self, call: _Call, ms: float) -> None:
-        key = (call.plugin, call.hook)
+    def _count(self, plugin: str, hook: str, budget_ms: float, ms: float) -> None:
+        key = (plugin, hook)
         with self._figures_lock:
-            old = self._figures.get(key) or Figure(plugin=call.plugin, hook=call.hook)
+            old = self._figures.get(key) or Figure(plugin=plugin, hook=hook)
             self._figures[key] = replace(
                 old,
                 calls=old.calls + 1,
-                over_budget=old.over_budget + (ms > call.budget_ms),
+                over_budget=old.over_budget + (ms > budget_ms),
                 total_ms=old.total_ms + ms,
                 max_ms=max(old.max_ms, ms),
             )
 
-    def _count_error(self, call: _Call, error: BaseException) -> None:
-        key = (call.plugin, call.hook)
+    def _count_error(self, plugin: str, hook: str, error: BaseException) -> None:
+        key = (plugin, hook)
         with self._figures_lock:
-            old = self._figures.get(key) or Figure(plugin=call.plugin, hook=call.hook)
-            self._figures[key] = replace(old, errors=old.errors + 1, last_error=_words(error))
+            old = self._figures.get(key) or Figure(plugin=plugin, hook=hook)
+            self._figures[key] = replace(old, errors=old.errors + 1, last_error=say_error(error))
 
     def _with_degraded(self, status: Status) -> Status:
         why = self._degraded.get(status.plugin)
         if why is None or status.state not in ("ready", "degraded"):
             return status
         return replace(status, state="degraded", problems=(*status.problems, why))
-
-
-def _new_manager() -> pluggy.PluginManager:
-    manager = pluggy.PluginManager(PROJECT)
-    # an instance: with the class every call would warn about `self`
-    manager.add_hookspecs(Hookspecs())  # type: ignore[arg-type]  # pluggy takes any object with specs
-    return manager
-
-
-def _import(installed: Installed) -> _Loaded:
-    """Import the object of a plugin; whatever it raises becomes a reason."""
-    if not installed.entry:
-        return _Loaded(installed=installed)
-    try:
-        found = EntryPoint(name=installed.id, value=installed.entry, group=PLUGINS).load()
-    except PLUGIN_ERRORS as exc:
-        why = f"'{installed.entry}' can't be imported: {_words(exc)}"
-        return _Loaded(installed=installed, problems=(why,), failed=True)
-    if found is None or isinstance(found, type):
-        why = f"'{installed.entry}' must be a module or an object with hooks, not {found!r}."
-        return _Loaded(installed=installed, problems=(why,), failed=True)
-    return _Loaded(installed=installed, object=found)
-
-
-def _implemented(manager: pluggy.PluginManager, plugin: str) -> list[tuple[str, bool, bool]]:
-    """(hook, has a spec, is a wrapper) of everything that a registered plugin implements."""
-    found = manager.get_plugin(plugin)
-    callers = manager.get_hookcallers(found) if found is not None else None
-    return [
-        (caller.name, caller.has_spec(), bool(impl.hookwrapper or impl.wrapper))
-        for caller in callers or ()
-        for impl in caller.get_hookimpls()
-        if impl.plugin_name == plugin
-    ]
-
-
-def _undeclared(manager: pluggy.PluginManager, installed: Installed) -> tuple[str, ...]:
-    """Refused implementations, one sentence each."""
-    declared = {use.hook for use in installed.manifest.hooks} if installed.manifest else set()
-    problems = []
-    for hook, known, wrapper in sorted(_implemented(manager, installed.id)):
-        if not known:
-            problems.append(f"It implements '{hook}', which is no hook of this karvan-sdk; refused.")
-        elif hook not in declared:
-            problems.append(f"It implements '{hook}' without declaring it in its manifest; refused.")
-        elif wrapper:
-            problems.append(f"It wraps '{hook}'; hooks are called one by one, a wrapper is refused.")
-    return tuple(problems)
-
-
-def _unkept(manager: pluggy.PluginManager, installed: Installed) -> tuple[str, ...]:
-    """Hooks that the manifest declares and the code lacks, one sentence each."""
-    declared = {use.hook for use in installed.manifest.hooks} if installed.manifest else set()
-    there = {hook for hook, _, _ in _implemented(manager, installed.id)}
-    return tuple(f"It declares '{hook}' but does not implement it." for hook in sorted(declared - there))
 
 
 def _absent(installed: Installed) -> Status:
@@ -449,6 +600,16 @@ def _same_records(before: Sequence[Change], result: Any) -> list[Change]:
     ]
 
 
-def _words(error: BaseException) -> str:
-    text = str(error).strip().splitlines()
-    return f"{type(error).__name__}: {text[0]}"[:300] if text else type(error).__name__
+def _budget(loaded: Loaded, widget: str) -> float:
+    manifest = loaded.installed.manifest
+    uses = manifest.widgets if manifest else ()
+    return float(next((use.budget_ms for use in uses if use.id == widget), 0))
+
+
+def _html(plugin: str, widget: str, answer: Any) -> str:
+    if answer is None:
+        return ""
+    if not isinstance(answer, str):
+        reason = f"it answered {type(answer).__name__} where HTML is needed."
+        raise PluginFailed(plugin=plugin, hook=f"widget:{widget}", reason=reason)
+    return answer

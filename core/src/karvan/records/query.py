@@ -85,7 +85,7 @@ class Source:
         if target is None:
             raise UnknownField(".".join(path), self.object_type.name)
         alias = f"j{len(self.joins)}"
-        predicate = policy.record_predicate(self.view.actor, target, "read", alias)
+        predicate = policy.record_predicate(self.view, target, "read", alias)
         more = f" AND ({predicate.text})" if predicate else ""
         self.joins.append(
             f' LEFT JOIN "{target.table}" {alias} ON {alias}.id = {outer}."{found.column}"'
@@ -316,7 +316,7 @@ def _where(source: Source, filter_: str, *, trash: bool, within: Mapping[str, in
         compiled = compile_sql(condition, view.dialect, source, view.environment)
         texts.append(f"({compiled.text})")
         params.extend(compiled.params)
-    predicate = policy.record_predicate(view.actor, source.object_type, "read", "t")
+    predicate = policy.record_predicate(view, source.object_type, "read", "t")
     if predicate:
         texts.append(f"({predicate.text})")
         params.extend(predicate.params)

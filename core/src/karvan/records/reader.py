@@ -18,7 +18,7 @@ from karvan.access.actors import Actor
 from karvan.access.guard import enter, guard
 from karvan.database import Connection, Database
 from karvan.metadata.catalog import Catalog, ObjectType
-from karvan.metadata.kinds import moment_text
+from karvan.metadata.kinds import Dialect, moment_text
 from karvan.metadata.store import Catalogs
 from karvan.records.aggregate import plan_aggregate
 from karvan.records.cursor import Position, decode_cursor, encode_cursor
@@ -84,6 +84,11 @@ class Reader:
         self._timezone = timezone
         self._proved = proved
         self._now = datetime.now(UTC)
+
+    @property
+    def dialect(self) -> Dialect:
+        """The engine of the database."""
+        return self._database.dialect
 
     # -- lists and single records ----------------------------------------------------------------------
 
@@ -197,7 +202,7 @@ class Reader:
             raise BadInput(f"The limit must be from 1 to {LIMIT_MAX}, not {query.limit}.", field="limit")
         key = (
             self.catalog.version,
-            policy.reach(self.actor),
+            policy.reach(self),
             object,
             query.filter,
             query.sort,
@@ -251,7 +256,7 @@ class Reader:
     def _one(self, object: str, id: int, query: ListQuery) -> dict[str, Any] | None:
         key = (
             self.catalog.version,
-            policy.reach(self.actor),
+            policy.reach(self),
             object,
             "get",
             query.fields,
@@ -270,7 +275,7 @@ class Reader:
 
     def _visible(self, connection: Connection, object_type: ObjectType, id: int) -> None:
         """Raise RecordNotFound unless the actor may read the record, in the trash or not."""
-        predicate = policy.record_predicate(self.actor, object_type, "read", "t")
+        predicate = policy.record_predicate(self, object_type, "read", "t")
         more = f" AND ({predicate.text})" if predicate else ""
         text = f'SELECT 1 FROM "{object_type.table}" t WHERE t.id = ?{more}'
         if connection.fetchone(text, (id, *(predicate.params if predicate else ()))) is None:

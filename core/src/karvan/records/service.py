@@ -8,13 +8,16 @@ from datetime import UTC, datetime
 
 from karvan.access.actors import Actor
 from karvan.access.guard import enter
+from karvan.access.moment import Moment
 from karvan.database import Database
 from karvan.metadata.catalog import Catalog, ObjectType
 from karvan.metadata.store import Catalogs
 from karvan.records.model import WriteModel
+from karvan.records.portal import Portal
 from karvan.records.reader import Plans, Reader
 from karvan.records.writer import Writer
 from karvan.settings import Settings
+from karvan_sdk.errors import NotAllowed
 from karvan_sdk.protocols import Hooks
 
 MODELS_MAX = 1000
@@ -45,18 +48,58 @@ class Records:
         with self._database.write() as transaction:
             proved, version = enter(transaction, actor)
             catalog = self._catalogs.at(transaction, version)
+            reader = self._reader(proved, catalog, proved=True)
+            now = datetime.now(UTC)
+            inside = Portal(lambda: reader, why="a change of records is under way.")
             yield Writer(
                 transaction=transaction,
                 actor=proved,
                 catalog=catalog,
-                reader=self._reader(proved, catalog, proved=True),
+                reader=reader,
                 model=lambda object_type: self._model(catalog, object_type),
                 hooks=self._hooks,
                 source=source,
-                now=datetime.now(UTC),
+                now=now,
                 currency=self._settings.currency,
-                timezone=self._settings.timezone,
+                moment=self._moment(proved, catalog, inside, now=now, source=source),
             )
+
+    def moment(self, actor: Actor, *, source: str = "", writable: bool = True) -> Moment:
+        """The moment in which a plugin is called outside of any transaction, for this actor.
+
+        `source` is what its changes will say of where they come from; without `writable` it can't make any.
+        """
+        catalog = self._catalogs.current()
+        portal = Portal(
+            lambda: self.read(actor),
+            (lambda: self.write(actor, source=source)) if writable else None,
+            why="nothing may be changed while a page is drawn.",
+        )
+        return self._moment(actor, catalog, portal, now=datetime.now(UTC), source=source)
+
+    def still(self, catalog: Catalog) -> Moment:
+        """The moment of a catalog that is not in force yet: nobody asks, and no record may be read."""
+
+        def refuse() -> Reader:
+            raise NotAllowed(action="read", object="records", reason="the catalog is being made.")
+
+        portal = Portal(refuse, why="the catalog is being made.")
+        return self._moment(Actor.system(), catalog, portal, now=datetime.now(UTC), source="")
+
+    def _moment(
+        self, actor: Actor, catalog: Catalog, records: Portal, *, now: datetime, source: str
+    ) -> Moment:
+        settings = self._settings
+        return Moment(
+            actor_id=actor.id,
+            language=actor.language if actor.id is not None else settings.language,
+            timezone=settings.timezone,
+            currency=settings.currency,
+            now=now,
+            catalog=catalog,
+            records=records,
+            source=source,
+        )
 
     def _reader(self, actor: Actor, catalog: Catalog, *, proved: bool) -> Reader:
         return Reader(

@@ -15,11 +15,12 @@ import orjson
 
 from karvan.access import policy
 from karvan.access.actors import Actor
+from karvan.access.moment import Moment
 from karvan.database import Transaction
 from karvan.database.drivers import INTEGRITY_ERRORS
 from karvan.events import outbox
 from karvan.metadata.catalog import Catalog, FieldType, ObjectType
-from karvan.metadata.kinds import moment_text, python_to_json
+from karvan.metadata.kinds import Dialect, moment_text, python_to_json
 from karvan.records.model import (
     HISTORY_COLUMNS,
     HISTORY_INSERT,
@@ -38,26 +39,10 @@ from karvan_sdk.errors import (
     VersionMismatch,
 )
 from karvan_sdk.expressions import Environment
-from karvan_sdk.objects import Object
 from karvan_sdk.protocols import Hooks
 
 CHUNK = 500
 PAST = {"create": "created", "update": "updated", "delete": "deleted", "restore": "restored"}
-
-
-@dataclass(frozen=True, kw_only=True)
-class Moment:
-    """What hooks learn of the moment in which they are called (see `HookContext`)."""
-
-    actor_id: int | None
-    language: str
-    timezone: str
-    catalog: Catalog
-    plugin: str = ""
-
-    def describe(self, object: str) -> Object:
-        """The object as it is now; raises UnknownObject."""
-        return self.catalog.object(object).declaration
 
 
 @dataclass(kw_only=True)
@@ -96,7 +81,7 @@ class Writer:
         source: str,
         now: datetime,
         currency: str,
-        timezone: str,
+        moment: Moment,
     ) -> None:
         self.transaction = transaction
         self.actor = actor
@@ -108,7 +93,12 @@ class Writer:
         self._now = now
         self._at: Any = moment_text(now) if transaction.dialect == "sqlite" else now
         self._currency = currency
-        self._moment = Moment(actor_id=actor.id, language=actor.language, timezone=timezone, catalog=catalog)
+        self._moment = moment
+
+    @property
+    def dialect(self) -> Dialect:
+        """The engine that the transaction runs on."""
+        return self.transaction.dialect
 
     # -- one record ------------------------------------------------------------------------------------
 
@@ -457,7 +447,7 @@ class Writer:
         """Read (and on PostgreSQL lock) the records as they stand; those not there get an error."""
         wanted = [d.id for d in drafts if d.id is not None]
         found: dict[int, dict[str, Any]] = {}
-        predicate = policy.record_predicate(self.actor, model.object_type, action, "t")
+        predicate = policy.record_predicate(self, model.object_type, action, "t")
         where = "IS NOT NULL" if action == "restore" else "IS NULL"
         lock = " FOR UPDATE OF t" if model.dialect == "postgresql" else ""
         for chunk in _chunks(sorted(set(wanted))):
@@ -542,7 +532,7 @@ class Writer:
         model = self._model(target)
         names = [target.name_field, *far]
         columns = ", ".join(f't."{target.fields[n].column}"' for n in names)
-        predicate = policy.record_predicate(self.actor, target, "read", "t")
+        predicate = policy.record_predicate(self, target, "read", "t")
         more = f" AND ({predicate.text})" if predicate else ""
         found: dict[int, dict[str, Any]] = {}
         for chunk in _chunks(sorted(ids)):

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 import orjson
 
-from karvan.database import Database
+from karvan.database import Database, Transaction
 from karvan.metadata.catalog import Catalog, Definition, FieldType, ObjectType, build_catalog, object_uid
 from karvan.metadata.kinds import moment_text
 from karvan.metadata.store import Catalogs, read_definitions, read_plugins, read_version, write_definitions
@@ -48,6 +48,10 @@ class Actor(Protocol):
     def is_admin(self) -> bool: ...
 
 
+Announce = Callable[[Transaction, str, int | None], None]
+"""Tells, in the transaction of the change, that a plugin (by id) was enabled or upgraded by somebody."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class _Prepared:
     """An edit thought through against the rows of one moment."""
@@ -66,9 +70,10 @@ class Schema:
     a million records holds its writers off for a second or two.
     """
 
-    def __init__(self, database: Database, catalogs: Catalogs) -> None:
+    def __init__(self, database: Database, catalogs: Catalogs, announce: Announce) -> None:
         self._database = database
         self._catalogs = catalogs
+        self._announce = announce
 
     def preview(self, actor: Actor, *edits: Edit) -> Plan:
         """The steps that these edits, one after the other, would take; nothing is changed."""
@@ -157,6 +162,8 @@ class Schema:
             version = read_version(transaction)
             prepared = _prepare(old, plugins, version, edit, transaction.dialect)
             moved = _write_plugin(transaction, edit, actor)
+            if moved and isinstance(edit, EnablePlugin):
+                self._announce(transaction, edit.manifest.id, actor.id)
             apply(transaction, prepared.plan)
             _forget_history(transaction, prepared)
             ledger.append(transaction, prepared.plan, actor.id)

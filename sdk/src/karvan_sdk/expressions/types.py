@@ -105,6 +105,8 @@ ANY = Context(name="any", before=True)
 FILTER = Context(name="filter")
 RULE = Context(name="rule", before=True, actor=False, steps=2)
 """A rule holds for all people alike, and reads fields of the record and of what it points to."""
+RESTRICTION = Context(name="restriction", live=False, steps=1)
+"""A restriction holds for each person apart, and reads fields of the record itself."""
 FORMULA = Context(name="formula", actor=False)
 SHARING = Context(name="sharing", live=False, actor=False, steps=1)
 LAYOUT = Context(name="layout", live=False, steps=2)

@@ -1,0 +1,133 @@
+"""What a plugin may do with records of others: exactly what its manifest asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from karvan.metadata.catalog import Catalog
+from karvan_sdk.actions import Listed
+from karvan_sdk.errors import NotAllowed
+from karvan_sdk.protocols import Records, RecordWriter, Row
+
+Names = Sequence[str]
+
+
+class Granted:
+    """Whether a plugin may read or write an object: its own ones always, others by capability."""
+
+    def __init__(self, plugin: str, capabilities: Sequence[str], catalog: Catalog) -> None:
+        self._plugin = plugin
+        self._capabilities = frozenset(capabilities)
+        self._catalog = catalog
+
+    def check(self, verb: str, object: str) -> None:
+        """Raise NotAllowed unless the plugin may `verb` (read, write) the object; UnknownObject first."""
+        object_type = self._catalog.object(object)
+        if object_type.owner == f"plugin:{self._plugin}":
+            return
+        wanted = {f"records:{verb}:{object}", f"records:{verb}:*"}
+        if verb == "read":  # whoever may change records sees what he changes
+            wanted |= {f"records:write:{object}", "records:write:*"}
+        if not wanted & self._capabilities:
+            reason = f"plugin '{self._plugin}' did not ask for 'records:{verb}:{object}' in its manifest."
+            raise NotAllowed(action=verb, object=object, reason=reason)
+
+    def check_expand(self, object: str, names: Names) -> None:
+        """Raise NotAllowed where an expanded lookup shows a record that the plugin may not read."""
+        fields = self._catalog.object(object).fields
+        for name in names:
+            target = fields[name].declaration.target if name in fields else None
+            if target and target in self._catalog.objects:
+                self.check("read", target)
+
+
+class GrantedRecords:
+    """`karvan_sdk.Records` within the capabilities of one plugin."""
+
+    def __init__(self, inner: Records, granted: Granted) -> None:
+        self._inner = inner
+        self._granted = granted
+
+    def get(self, object: str, id: int, *, fields: Names | None = None, expand: Names = ()) -> Row:
+        """One record."""
+        self._granted.check("read", object)
+        self._granted.check_expand(object, expand)
+        return self._inner.get(object, id, fields=fields, expand=expand)
+
+    def list(
+        self,
+        object: str,
+        *,
+        filter: str = "",
+        sort: Names = (),
+        fields: Names | None = None,
+        expand: Names = (),
+        limit: int = 50,
+        after: str | None = None,
+    ) -> Listed:
+        """One page of records."""
+        self._granted.check("read", object)
+        self._granted.check_expand(object, expand)
+        return self._inner.list(
+            object, filter=filter, sort=sort, fields=fields, expand=expand, limit=limit, after=after
+        )
+
+    def aggregate(
+        self, object: str, *, measures: Names, group: Names = (), filter: str = ""
+    ) -> Sequence[Row]:
+        """Figures per group."""
+        self._granted.check("read", object)
+        return self._inner.aggregate(object, measures=measures, group=group, filter=filter)
+
+    def each(
+        self, object: str, *, filter: str = "", fields: Names | None = None, sort: Names = ()
+    ) -> Iterator[Row]:
+        """All records, page by page."""
+        self._granted.check("read", object)
+        yield from self._inner.each(object, filter=filter, fields=fields, sort=sort)
+
+    @contextmanager
+    def write(self) -> Iterator[GrantedWriter]:
+        """One transaction of changes."""
+        with self._inner.write() as writer:
+            yield GrantedWriter(writer, self._granted)
+
+
+class GrantedWriter:
+    """`karvan_sdk.RecordWriter` within the capabilities of one plugin."""
+
+    def __init__(self, inner: RecordWriter, granted: Granted) -> None:
+        self._inner = inner
+        self._granted = granted
+
+    @property
+    def records(self) -> GrantedRecords:
+        """Reads what this transaction sees."""
+        return GrantedRecords(self._inner.records, self._granted)
+
+    def create(self, object: str, values: Mapping[str, Any]) -> Row:
+        """Create a record."""
+        self._granted.check("write", object)
+        return self._inner.create(object, values)
+
+    def update(self, object: str, id: int, values: Mapping[str, Any], version: int | None = None) -> Row:
+        """Change a record."""
+        self._granted.check("write", object)
+        return self._inner.update(object, id, values, version)
+
+    def delete(self, object: str, id: int, version: int | None = None) -> None:
+        """Put a record into the trash."""
+        self._granted.check("write", object)
+        self._inner.delete(object, id, version)
+
+    def create_many(self, object: str, rows: Sequence[Mapping[str, Any]]) -> Sequence[int]:
+        """Create many records, all or none."""
+        self._granted.check("write", object)
+        return self._inner.create_many(object, rows)
+
+    def update_many(self, object: str, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Change many records, all or none."""
+        self._granted.check("write", object)
+        self._inner.update_many(object, rows)

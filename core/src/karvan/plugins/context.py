@@ -1,0 +1,188 @@
+"""What plugin code is given when it is called: the moment, narrowed to what is this plugin's own."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import cached_property
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from karvan.access.moment import Moment
+from karvan.plugins.capabilities import Granted, GrantedRecords
+from karvan.plugins.files import PluginFiles
+from karvan.plugins.texts import NONE, Texts, translate
+from karvan_sdk.manifest import Manifest
+from karvan_sdk.objects import Object
+
+Ask = Callable[..., Any]
+Draw = Callable[["PluginContext", str, Mapping[str, Any]], str]
+Frame = Callable[["PluginContext", str, str], str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scope:
+    """What of a plugin its context is made from."""
+
+    manifest: Manifest
+    files: Path
+    texts: Texts = field(default_factory=lambda: NONE)
+    package: Path | None = None
+
+
+class PluginContext:
+    """Implements `karvan_sdk.HookContext`. Made for one call; what is costly is made on first use."""
+
+    def __init__(self, moment: Moment, scope: Scope, ask: Ask) -> None:
+        self._moment = moment
+        self._scope = scope
+        self._ask = ask
+
+    @property
+    def plugin(self) -> str:
+        """The id of the plugin being called."""
+        return self._scope.manifest.id
+
+    @property
+    def actor_id(self) -> int | None:
+        """Who asks; None where the plugin acts as itself."""
+        return self._moment.actor_id
+
+    @property
+    def language(self) -> str:
+        """The language of the person, else of the workspace."""
+        return self._moment.language
+
+    @property
+    def timezone(self) -> str:
+        """The zone of the workspace."""
+        return self._moment.timezone
+
+    @property
+    def currency(self) -> str:
+        """The currency of the workspace."""
+        return self._moment.currency
+
+    @property
+    def now(self) -> datetime:
+        """The moment of the call."""
+        return self._moment.now
+
+    @property
+    def source(self) -> str:
+        """Where the change under way comes from."""
+        return self._moment.source
+
+    @cached_property
+    def settings(self) -> Mapping[str, Any]:
+        """The plugin's settings as Python values, defaults included."""
+        stored = self._moment.catalog.settings.get(self.plugin, {})
+        return MappingProxyType(
+            {s.name: s.read(stored.get(s.name, s.default)) for s in self._scope.manifest.settings}
+        )
+
+    @cached_property
+    def records(self) -> GrantedRecords:
+        """Records within the plugin's capabilities."""
+        granted = Granted(self.plugin, self._scope.manifest.capabilities, self._moment.catalog)
+        return GrantedRecords(self._moment.records, granted)
+
+    @cached_property
+    def files(self) -> PluginFiles:
+        """The plugin's own files."""
+        allowed = "files" in self._scope.manifest.capabilities
+        return PluginFiles(self._scope.files / self.plugin, self.plugin, allowed=allowed)
+
+    @property
+    def log(self) -> logging.Logger:
+        """The plugin's logger."""
+        return logging.getLogger(f"karvan.plugin.{self.plugin}")
+
+    def describe(self, object: str) -> Object:
+        """The object as it is now; raises UnknownObject."""
+        return self._moment.describe(object)
+
+    def t(self, text: str, **params: Any) -> str:
+        """The text in the language of the moment."""
+        return translate(self._scope.texts, self.language, text, params)
+
+    def ask(self, hook: str, **arguments: Any) -> Any:
+        """The first answer of a hook of kind `first`, or None."""
+        return self._ask(hook, self._moment, **arguments)
+
+    def url(self, path: str = "/", *, api: bool = False) -> str:
+        """The address of one of the plugin's own pages, or of its API."""
+        return f"{'/api' if api else ''}/x/{self.plugin}{path if path.startswith('/') else f'/{path}'}"
+
+    @property
+    def package(self) -> Path | None:
+        """The folder of the plugin's package, None for a plugin without code."""
+        return self._scope.package
+
+
+class PluginPageContext(PluginContext):
+    """Implements `karvan_sdk.PageContext`: `draw` fills a template, `frame` puts HTML into a whole page."""
+
+    def __init__(self, moment: Moment, scope: Scope, ask: Ask, draw: Draw, frame: Frame) -> None:
+        super().__init__(moment, scope, ask)
+        self._draw = draw
+        self._frame = frame
+
+    def render(self, template: str, /, **values: Any) -> str:
+        """HTML of one of the plugin's templates."""
+        return self._draw(self, template, values)
+
+    def page(self, title: str, template: str, /, **values: Any) -> str:
+        """The same inside the frame of Karvan's pages."""
+        return self._frame(self, title, self._draw(self, template, values))
+
+
+class PluginWidgetContext(PluginPageContext):
+    """Implements `karvan_sdk.WidgetContext`."""
+
+    def __init__(
+        self,
+        moment: Moment,
+        scope: Scope,
+        ask: Ask,
+        draw: Draw,
+        frame: Frame,
+        *,
+        place: Place,
+        widget: str,
+    ) -> None:
+        super().__init__(moment, scope, ask, draw, frame)
+        self._place = place
+        self._widget = widget
+
+    @property
+    def slot(self) -> str:
+        """The slot in which the widget stands."""
+        return self._place.slot
+
+    @property
+    def object(self) -> str:
+        """The object of the page's record, or empty."""
+        return self._place.object
+
+    @property
+    def record(self) -> Mapping[str, Any] | None:
+        """The record of the page as its reader may see it, or None."""
+        return self._place.record
+
+    def action(self, name: str) -> str:
+        """The address to which a form of this widget posts."""
+        return self._place.action(self._widget, name)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Place:
+    """Where widgets are drawn: the slot, the record of the page, and how their forms are addressed."""
+
+    slot: str
+    action: Callable[[str, str], str]
+    object: str = ""
+    record: Mapping[str, Any] | None = None

@@ -1,0 +1,112 @@
+"""From an installed plugin to its code in use: import, comparison with the manifest, what was wrong."""
+
+from __future__ import annotations
+
+import importlib.util
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pluggy
+from importlib_metadata import EntryPoint
+
+from karvan.plugins.discovery import PLUGINS, Installed
+from karvan.plugins.parts import Parts, read_parts
+from karvan.plugins.texts import NONE, Texts, read_texts
+from karvan_sdk.hookspecs import PROJECT, Hookspecs
+
+PLUGIN_ERRORS = (Exception, SystemExit)
+"""What plugin code may raise without ending the process: everything but a person's Ctrl-C."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Loaded:
+    """The object of a plugin and what was wrong with it; `object` is None where it can't be used."""
+
+    installed: Installed
+    object: Any = None
+    parts: Parts = field(default_factory=Parts)
+    texts: Texts = field(default_factory=lambda: NONE)
+    package: Path | None = None
+    problems: tuple[str, ...] = ()
+    failed: bool = False
+
+
+def new_manager() -> pluggy.PluginManager:
+    """A manager that knows the hooks of the sdk."""
+    manager = pluggy.PluginManager(PROJECT)
+    # an instance: with the class every call would warn about `self`
+    manager.add_hookspecs(Hookspecs())  # type: ignore[arg-type]  # pluggy takes any object with specs
+    return manager
+
+
+def load_plugin(installed: Installed) -> Loaded:
+    """Import the object of a plugin and read its parts; whatever it raises becomes a reason."""
+    if not installed.entry:
+        return Loaded(installed=installed)
+    try:
+        found = EntryPoint(name=installed.id, value=installed.entry, group=PLUGINS).load()
+        if found is None or isinstance(found, type):
+            why = f"'{installed.entry}' must be a module or an object with hooks, not {found!r}."
+            return Loaded(installed=installed, problems=(why,), failed=True)
+        package = _package_of(installed.entry)
+        manifest = installed.manifest
+        parts, problems = read_parts(found, manifest) if manifest is not None else (Parts(), ())
+        texts, unread = read_texts(package) if package else (NONE, ())
+    except PLUGIN_ERRORS as exc:
+        why = f"'{installed.entry}' can't be imported: {say_error(exc)}"
+        return Loaded(installed=installed, problems=(why,), failed=True)
+    return Loaded(
+        installed=installed,
+        object=found,
+        parts=parts,
+        texts=texts,
+        package=package,
+        problems=(*problems, *unread),
+    )
+
+
+def _package_of(entry: str) -> Path | None:
+    """The folder of the top-level package that an entry point names; it is imported by now."""
+    spec = importlib.util.find_spec(entry.partition(":")[0].partition(".")[0])
+    folders = list(spec.submodule_search_locations or ()) if spec else []
+    return Path(folders[0]) if folders else None
+
+
+def undeclared(manager: pluggy.PluginManager, installed: Installed) -> tuple[str, ...]:
+    """Refused implementations, one sentence each."""
+    declared = {use.hook for use in installed.manifest.hooks} if installed.manifest else set()
+    problems = []
+    for hook, known, wrapper in sorted(_implemented(manager, installed.id)):
+        if not known:
+            problems.append(f"It implements '{hook}', which is no hook of this karvan-sdk; refused.")
+        elif hook not in declared:
+            problems.append(f"It implements '{hook}' without declaring it in its manifest; refused.")
+        elif wrapper:
+            problems.append(f"It wraps '{hook}'; hooks are called one by one, a wrapper is refused.")
+    return tuple(problems)
+
+
+def unkept(manager: pluggy.PluginManager, installed: Installed) -> tuple[str, ...]:
+    """Hooks that the manifest declares and the code lacks, one sentence each."""
+    declared = {use.hook for use in installed.manifest.hooks} if installed.manifest else set()
+    there = {hook for hook, _, _ in _implemented(manager, installed.id)}
+    return tuple(f"It declares '{hook}' but does not implement it." for hook in sorted(declared - there))
+
+
+def _implemented(manager: pluggy.PluginManager, plugin: str) -> list[tuple[str, bool, bool]]:
+    """(hook, has a spec, is a wrapper) of everything that a registered plugin implements."""
+    found = manager.get_plugin(plugin)
+    callers = manager.get_hookcallers(found) if found is not None else None
+    return [
+        (caller.name, caller.has_spec(), bool(impl.hookwrapper or impl.wrapper))
+        for caller in callers or ()
+        for impl in caller.get_hookimpls()
+        if impl.plugin_name == plugin
+    ]
+
+
+def say_error(error: BaseException) -> str:
+    """An exception in one line."""
+    text = str(error).strip().splitlines()
+    return f"{type(error).__name__}: {text[0]}"[:300] if text else type(error).__name__

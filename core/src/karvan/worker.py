@@ -1,0 +1,106 @@
+"""The worker: tells plugins what has happened, one batch at a time, under a hard limit of time."""
+
+from __future__ import annotations
+
+import faulthandler
+import logging
+import os
+import signal
+import sys
+import threading
+import time
+from types import FrameType
+
+from karvan.access.actors import Actor
+from karvan.events.deliveries import ENABLED, Batch
+from karvan.workspace import Workspace
+from karvan_sdk.errors import KarvanError, PluginFailed, TryLater
+
+LIMIT_S = 30.0
+IDLE_S = 0.25
+EXIT_CODE = 70
+log = logging.getLogger("karvan.worker")
+
+
+def deliver(workspace: Workspace) -> bool:
+    """Move events of the outbox on and tell one batch; whether there was anything to do."""
+    catalog = workspace.catalogs.current()
+    moved = workspace.deliveries.expand(catalog, workspace.host.observers)
+    batch = workspace.deliveries.claim(catalog)
+    if batch is None:
+        return bool(moved)
+    _tell(workspace, batch)
+    return True
+
+
+def settle(workspace: Workspace, *, turns: int = 10_000) -> None:
+    """Deliver until nothing is due; for tests and for the demo."""
+    for _ in range(turns):
+        if not deliver(workspace):
+            return
+    raise RuntimeError("Plugins keep changing records: the events never end.")
+
+
+def work(workspace: Workspace) -> None:
+    """Deliver until told to stop (SIGTERM or Ctrl-C); the batch under way is finished first."""
+    stop = threading.Event()
+
+    def ask_to_stop(number: int, frame: FrameType | None) -> None:
+        stop.set()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, ask_to_stop)
+    clock = _Clock()
+    log.info("The worker listens for events.")
+    while not stop.is_set():
+        try:
+            with clock:
+                busy = workspace.deliveries.due() and deliver(workspace)
+        except KarvanError as exc:  # the database is away or busy: nothing is lost, it is asked again
+            log.warning("Events can't be delivered now: %s", exc.message)
+            busy = False
+        if not busy:
+            stop.wait(IDLE_S)
+
+
+def _tell(workspace: Workspace, batch: Batch) -> None:
+    moment = workspace.records.moment(Actor.system(), source=f"plugin:{batch.plugin}")
+    arguments = (
+        {}
+        if batch.hook == ENABLED
+        else {"object": batch.events[0].object, "event": batch.event, "events": batch.events}
+    )
+    try:
+        workspace.host.observe(batch.plugin, batch.hook, moment, **arguments)
+    except TryLater as exc:
+        workspace.deliveries.later(batch, exc.seconds)
+    except PluginFailed as exc:
+        log.warning("%s (attempt %d)", exc.message, batch.attempts, exc_info=exc)
+        workspace.deliveries.failed(batch, exc.message)
+    else:
+        workspace.deliveries.done(batch)
+
+
+class _Clock:
+    """Ends the process when one turn takes longer than `LIMIT_S`; its attempt is counted by then."""
+
+    def __init__(self) -> None:
+        self._began: float | None = None
+        threading.Thread(target=self._watch, name="clock", daemon=True).start()
+
+    def __enter__(self) -> None:
+        self._began = time.monotonic()
+
+    def __exit__(self, *_: object) -> None:
+        self._began = None
+
+    def _watch(self) -> None:
+        while True:
+            faulthandler.dump_traceback_later(LIMIT_S + 5, exit=True)
+            time.sleep(0.5)
+            began = self._began
+            if began is not None and time.monotonic() - began > LIMIT_S:
+                sys.stderr.write(f"A plugin took more than {LIMIT_S} s; this worker ends.\n")
+                faulthandler.dump_traceback()
+                sys.stderr.flush()
+                os._exit(EXIT_CODE)
