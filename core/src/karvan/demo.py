@@ -68,16 +68,16 @@ def _fill(workspace: Workspace, people: Sequence[Actor], *, size: int, seed: int
             for number, row in enumerate(rows):
                 # whole blocks of one person, so that each has a share of every object
                 row.setdefault("owner", people[(len(made) + number) // 3 % len(people)].id)
-            made += _create(workspace, people, batch.object, rows)
+            made += _create(workspace, people, plugin, batch.object, rows)
     return sum(len(found) for found in ids.values())
 
 
 def _create(
-    workspace: Workspace, people: Sequence[Actor], object: str, rows: Sequence[Mapping[str, Any]]
+    workspace: Workspace, people: Sequence[Actor], plugin: str, object: str, rows: Sequence[Mapping[str, Any]]
 ) -> list[int]:
     made: list[int] = []
     for start in range(0, len(rows), BATCH):
-        with workspace.records.write(people[0], source="demo") as writer:
+        with workspace.records.write(people[0], source=f"plugin:{plugin}") as writer:
             result = writer.create_many(object, rows[start : start + BATCH], partial=False)
         made += [i for i in result.ids if i is not None]
     return made

@@ -40,7 +40,8 @@ class Event:
     """Something that has happened to a record and was committed.
 
     `id` is stable: whoever is told twice can know it. `event` is create, update, delete or restore;
-    `changes` maps field names to (old, new) in the JSON form of the API, for updates of audited fields.
+    `changes` maps field names to (old, new) in the JSON form of the API: the audited fields of an update, the
+    filled lookups of a record that was deleted.
     `source` says where the change came from: api, web, import, `plugin:<id>`.
     """
 

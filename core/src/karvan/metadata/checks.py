@@ -27,17 +27,24 @@ class Check:
     required: tuple[tuple[str, str], ...]
     defaults: Mapping[str, Any]
 
-    def load_new(self, values: Mapping[str, Any]) -> tuple[dict[str, Any], list[FieldError]]:
-        """The Python values of a record to be created, defaults included; `missing` is asked separately."""
-        loaded, errors = self._load(values, created=True)
+    def load_new(
+        self, values: Mapping[str, Any], *, writer: str = ""
+    ) -> tuple[dict[str, Any], list[FieldError]]:
+        """The Python values of a record to be created, defaults included; `missing` is asked separately.
+
+        `writer` is who may write his own read-only fields: the owner of the fields (`plugin:<id>`).
+        """
+        loaded, errors = self._load(values, created=True, writer=writer)
         for name, default in self.defaults.items():
             if name not in values:
                 loaded[name] = default
         return loaded, errors
 
-    def load_changes(self, values: Mapping[str, Any]) -> tuple[dict[str, Any], list[FieldError]]:
-        """The Python values of a change to a stored record."""
-        return self._load(values, created=False)
+    def load_changes(
+        self, values: Mapping[str, Any], *, writer: str = ""
+    ) -> tuple[dict[str, Any], list[FieldError]]:
+        """The Python values of a change to a stored record; `writer` as in `load_new`."""
+        return self._load(values, created=False, writer=writer)
 
     def missing(self, values: Mapping[str, Any], *, created: bool) -> list[FieldError]:
         """The required fields that would be empty. For a change only those that it empties count."""
@@ -70,7 +77,9 @@ class Check:
                     )
         return errors
 
-    def _load(self, values: Mapping[str, Any], *, created: bool) -> tuple[dict[str, Any], list[FieldError]]:
+    def _load(
+        self, values: Mapping[str, Any], *, created: bool, writer: str
+    ) -> tuple[dict[str, Any], list[FieldError]]:
         loaded: dict[str, Any] = {}
         errors: list[FieldError] = []
         fields = self.fields
@@ -80,7 +89,8 @@ class Check:
                 errors.append(unknown_field(name, self.object))
                 continue
             declared = found.declaration
-            if declared.read_only or (declared.read_only_after_create and not created):
+            locked = declared.read_only or (declared.read_only_after_create and not created)
+            if locked and found.owner != writer:
                 errors.append(
                     FieldError(field=name, code="read_only", template="This field can't be written.")
                 )

@@ -175,7 +175,7 @@ class Writer:
     def _create(self, model: WriteModel, rows: Sequence[Mapping[str, Any]], *, partial: bool) -> list[Draft]:
         drafts: list[Draft] = []
         for index, row in enumerate(rows):
-            values, errors = model.check.load_new(row)
+            values, errors = model.check.load_new(row, writer=self.source)
             if values.get("owner") is None:
                 values["owner"] = self.actor.id
             self._complete_currency(model, values)
@@ -304,7 +304,7 @@ class Writer:
                 )
             )
         values = {n: v for n, v in row.items() if n not in ("id", "version")}
-        draft.values, errors = model.check.load_changes(values)
+        draft.values, errors = model.check.load_changes(values, writer=self.source)
         draft.errors += errors
         self._complete_currency(model, draft.values, draft.before)
 
@@ -726,7 +726,8 @@ class Writer:
         for draft, changed in changes:
             text = orjson.dumps(changed).decode() if changed else "{}"
             history.append((uid, draft.id, past, self._at, actor, self.source, version_of(draft), text))
-            events.append((self._at, f"record.{past}", uid, draft.id, actor, self.source, text))
+            told = orjson.dumps(_pointers(model, draft)).decode() if event == "delete" else text
+            events.append((self._at, f"record.{past}", uid, draft.id, actor, self.source, told))
         if len(history) == 1:
             self.transaction.execute(HISTORY_INSERT, history[0])
             self.transaction.execute(outbox.INSERT, events[0])
@@ -750,6 +751,12 @@ class _References:
             for field_name in far:
                 flat[f"{name}.{field_name}"] = record.get(field_name)
         return flat
+
+
+def _pointers(model: WriteModel, draft: Draft) -> dict[str, list[Any]]:
+    """The lookups of a record that goes: whoever is told can find what it belonged to no more."""
+    fields = model.object_type.fields
+    return {fields[n].uid: [draft.before[n], None] for n in model.lookups if draft.before.get(n) is not None}
 
 
 def _good(drafts: Iterable[Draft]) -> list[Draft]:

@@ -85,10 +85,16 @@ class Formats:
         return self.number(value) if abs(value) > 9999 else self.digits(str(value))
 
     def money(self, value: Decimal, code: str | None, scale: int) -> str:
-        """An amount with its currency; whole amounts stand without decimals."""
-        decimals = 0 if value == value.to_integral_value() else scale
+        """An amount with its currency; whole amounts stand without decimals.
+
+        Others have the digits of their currency, or more where the value has more; without a currency
+        `scale`.
+        """
+        whole = value == value.to_integral_value()
         if not code:
-            return self.number(value, decimals)
+            return self.number(value, 0 if whole else scale)
+        needed = -int(value.normalize().as_tuple().exponent)
+        decimals = 0 if whole else max(needed, get_currency_precision(code))
         if self.language == "fa":
             return f"{self.number(value, decimals)}\u00a0{get_currency_symbol(code, self.locale)}"
         return _money(self.locale, value, code, decimals)
@@ -212,8 +218,6 @@ def _number(locale: Locale, value: int | Decimal, scale: int) -> str:
 
 @lru_cache(maxsize=4096)
 def _money(locale: Locale, value: Decimal, code: str, decimals: int) -> str:
-    if decimals:
-        decimals = max(decimals, get_currency_precision(code))
     number = "#,##0" + ("." + "0" * decimals if decimals else "")
     pattern = f"{number}\u00a0¤" if locale.language == "ru" else f"¤{number}"
     return format_currency(value, code, pattern, locale=locale, currency_digits=False)
