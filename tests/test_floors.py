@@ -18,6 +18,7 @@ SQL_BUILDERS = {
     "karvan.access.guard",
     "karvan.api.idempotency",
     "karvan.database.connection",
+    "karvan.events.deliveries",
     "karvan.events.outbox",
     "karvan.metadata.expressions.sqlite",
     "karvan.metadata.store",

@@ -6,7 +6,7 @@ import gettext
 import shutil
 import sys
 import tomllib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NoReturn
@@ -20,10 +20,13 @@ from karvan.records.export import FORMATS
 from karvan.records.imports import ImportOptions
 from karvan.schema.edits import AddFields, CreateObject, Edit
 from karvan.serve import serve as run_server
+from karvan.serve import start_logging
 from karvan.settings import Settings, load_settings
+from karvan.worker import work
 from karvan.workspace import Workspace
 from karvan_sdk import declarations
 from karvan_sdk.errors import BadInput, Conflict, FieldError, KarvanError, UnknownPlugin, ValidationFailed
+from karvan_sdk.widgets import SLOTS, Slot, WidgetUse
 
 DEMO_HOME = Path(".demo")
 FIRST_PLUGIN = "crm"
@@ -159,6 +162,20 @@ def serve(ctx: click.Context, host: str | None, port: int | None, workers: int |
         workspace.close()
     say(f"Karvan serves http://{settings.host}:{settings.port} with {settings.workers} workers.")
     run_server(settings)
+
+
+@main.command()
+@click.pass_context
+def worker(ctx: click.Context) -> None:
+    """Tell plugins what has happened, until stopped. `karvan serve` starts one by itself."""
+    settings = settings_of(ctx)
+    start_logging()
+    workspace = Workspace(settings)
+    try:
+        workspace.check()
+        work(workspace)
+    finally:
+        workspace.close()
 
 
 @main.command()
@@ -315,6 +332,66 @@ def _switch(
     say(f"Plugin '{plugin}' is {state}{'' if outcome.changed else ' already'}.")
     for problem in outcome.problems:
         say(f"  {problem}")
+
+
+# -- what plugins bring ------------------------------------------------------------------------------------
+
+
+class PluginCommands(click.Group):
+    """`karvan x <plugin> <command>`: the commands of the enabled plugins, read when they are asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """The enabled plugins that bring commands."""
+        with opened(ctx) as workspace:
+            catalog = workspace.catalogs.current()
+            return [p for p in catalog.plugins if workspace.host.commands(p)]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The commands of one plugin as a group."""
+        workspace = Workspace(settings_of(ctx))
+        ctx.call_on_close(workspace.close)
+        workspace.check()
+        if cmd_name not in workspace.catalogs.current().plugins:
+            return None
+        commands = workspace.host.commands(cmd_name)
+        moment = workspace.records.moment(Actor.system(), source=f"plugin:{cmd_name}")
+        group = click.Group(
+            cmd_name, commands=dict(commands), help=f"Commands of the plugin '{cmd_name}'; they act as it."
+        )
+        ctx.obj = workspace.host.context(cmd_name, moment)
+        return group
+
+
+@main.group("x", cls=PluginCommands)
+def x() -> None:
+    """Commands that plugins bring."""
+
+
+@main.command()
+@JSON
+@click.pass_context
+def slots(ctx: click.Context, as_json: bool) -> None:
+    """List the places for widgets, and the widgets of the enabled plugins in each."""
+    with opened(ctx) as workspace:
+        workspace.catalogs.current()
+        found = {slot: workspace.host.widgets(slot) for slot in SLOTS}
+    if as_json:
+        put({"data": [_slot(slot, found[slot.name]) for slot in SLOTS.values()]})
+        return
+    for slot in SLOTS.values():
+        click.echo(f"{slot.name:18} v{slot.version}  {slot.title()}")
+        for plugin, use in found[slot.name]:
+            click.echo(f"{'':22} {plugin}.{use.id}")
+
+
+def _slot(slot: Slot, widgets: Sequence[tuple[str, WidgetUse]]) -> dict[str, Any]:
+    return {
+        "slot": slot.name,
+        "version": slot.version,
+        "title": slot.title(),
+        "about_record": slot.about_record,
+        "widgets": [f"{plugin}.{use.id}" for plugin, use in widgets],
+    }
 
 
 # -- records -----------------------------------------------------------------------------------------------

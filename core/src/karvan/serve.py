@@ -1,9 +1,14 @@
-"""The server: granian processes with one blocking thread each, under a watchdog."""
+"""The server: granian processes with one blocking thread each, under a watchdog, and a worker beside them."""
 
 from __future__ import annotations
 
+import logging
 import os
-from collections.abc import Mapping
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 
 from granian import Granian
 from granian.constants import Interfaces
@@ -13,6 +18,9 @@ from karvan.app import create_app
 from karvan.settings import Settings, load_settings
 from karvan.watchdog import Watchdog
 
+WORKER_PAUSE_S = 0.5
+WORKER_GRACE_S = 10.0
+"""How long the worker may go on with the batch under way when the server is stopped."""
 WORKER_MEMORY_MIB = 400
 """A worker that grew beyond this is replaced between two requests."""
 
@@ -20,12 +28,57 @@ WORKER_MEMORY_MIB = 400
 def make_app() -> Watchdog:
     """The application of one worker process, with the settings that `serve` put into the environment."""
     settings = load_settings()
+    start_logging()
     return Watchdog(create_app(settings), settings.deadline_s)
 
 
 def serve(settings: Settings) -> None:
     """Serve until told to stop (SIGTERM or Ctrl-C); requests under way are finished first."""
     os.environ.update(as_environment(settings))
+    with _worker():
+        _serve_pages(settings)
+
+
+def start_logging() -> None:
+    """Write what Karvan and its plugins log to standard error."""
+    logging.basicConfig(
+        level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr
+    )
+    logging.getLogger("karvan").setLevel(logging.INFO)
+
+
+@contextmanager
+def _worker() -> Iterator[None]:
+    """A worker process that is started again whenever it ends, until the block does."""
+    stopping = threading.Event()
+    process = _start_worker()
+
+    def keep_alive() -> None:
+        nonlocal process
+        while not stopping.wait(WORKER_PAUSE_S):
+            if process.poll() is not None and not stopping.is_set():
+                process = _start_worker()
+
+    keeper = threading.Thread(target=keep_alive, name="keeper", daemon=True)
+    keeper.start()
+    try:
+        yield
+    finally:
+        stopping.set()
+        keeper.join()
+        process.terminate()
+        try:
+            process.wait(timeout=WORKER_GRACE_S)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def _start_worker() -> subprocess.Popen[bytes]:
+    return subprocess.Popen([sys.executable, "-m", "karvan.cli", "worker"])
+
+
+def _serve_pages(settings: Settings) -> None:
     Granian(
         "karvan.serve:make_app",
         factory=True,

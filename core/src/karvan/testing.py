@@ -7,6 +7,7 @@ at the end; PostgreSQL is found through `KARVAN_TEST_POSTGRESQL`.
 from __future__ import annotations
 
 import os
+import re
 import secrets
 import shutil
 import sys
@@ -160,14 +161,29 @@ def set_settings(workspace: Workspace, plugin: str, values: Mapping[str, object]
     workspace.plugin_settings.change(admin_of(workspace), plugin, values)
 
 
-def make_page_client(workspace: Workspace, actor: Actor | None = None) -> FlaskClient:
-    """A browser signed in as an actor (the administrator if none is given); forms need no token in it."""
+class PageClient(FlaskClient):
+    """A browser for pages: keeps its cookies and sends the token of our forms with every request."""
+
+    token = ""
+
+    def open(self, *args: object, **kwargs: object):  # type: ignore[no-untyped-def]  # as werkzeug's own
+        headers = dict(kwargs.pop("headers", None) or {})  # type: ignore[call-overload]
+        headers.setdefault("X-CSRFToken", self.token)
+        return super().open(*args, headers=headers, **kwargs)  # type: ignore[arg-type]
+
+
+def make_page_client(workspace: Workspace, actor: Actor | None = None) -> PageClient:
+    """A browser signed in as an actor (the administrator if none is given)."""
     app = create_app(workspace=workspace)
-    app.config["WTF_CSRF_ENABLED"] = False
+    app.test_client_class = PageClient
     client = app.test_client()
+    assert isinstance(client, PageClient)
+    found = re.search(r'name="csrf_token" value="([^"]+)"', client.get("/login").get_data(as_text=True))
+    assert found
+    client.token = found[1]
     email = actor.email if actor else ADMIN_EMAIL
     answer = client.post("/login", data={"email": email, "password": ADMIN_PASSWORD})
-    assert answer.status_code == 302, answer.get_data(as_text=True)[:500]
+    assert answer.status_code == 302, "the test's person has another password"
     return client
 
 

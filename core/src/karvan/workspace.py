@@ -19,6 +19,7 @@ from karvan.records.imports import Imports
 from karvan.records.service import Records
 from karvan.schema.changes import Schema
 from karvan.settings import Settings
+from karvan.widgets import Layouts
 
 
 class Workspace:
@@ -38,6 +39,7 @@ class Workspace:
         )
         self.plugin_settings = PluginSettings(self.database, self.catalogs, discovery)
         self.deliveries = Deliveries(self.database)
+        self.layouts = Layouts(self.database)
         self.imports = Imports(records=self.records, schema=self.schema, settings=settings)
         self.exports = Exports(records=self.records)
 

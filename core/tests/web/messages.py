@@ -10,7 +10,12 @@ from babel.messages.extract import extract_from_dir
 
 CORE = Path(__file__).parents[2] / "src/karvan"
 WEB = CORE / "web"
-VALIDATION = (CORE / "metadata/kinds.py", CORE / "metadata/checks.py", CORE / "records/writer.py")
+VALIDATION = (
+    CORE / "metadata/kinds.py",
+    CORE / "metadata/checks.py",
+    CORE / "records/writer.py",
+    CORE.parents[2] / "sdk/src/karvan_sdk/plugin_settings.py",
+)
 """Where the findings about single values are written, which forms show beside their inputs."""
 
 
@@ -39,7 +44,7 @@ def _templates(tree: ast.AST) -> Iterator[str]:
             if keyword.arg == "template" and _is_text(keyword.value):
                 yield ast.literal_eval(keyword.value)
         name = getattr(node.func, "id", getattr(node.func, "attr", ""))
-        if name in ("Wrong", "_Unclear") and len(node.args) > 1 and _is_text(node.args[1]):
+        if name in ("Wrong", "_Unclear", "_wrong") and len(node.args) > 1 and _is_text(node.args[1]):
             yield ast.literal_eval(node.args[1])
 
 

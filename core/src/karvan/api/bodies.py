@@ -154,7 +154,17 @@ class OptionsBody(_Body):
     options = ma.List(Declared(_option), required=True, validate=validate.Length(min=1, max=PARTS_MAX))
 
 
+class WidgetChoiceBody(_Body):
+    """What a person chooses about a widget (`enabled` null takes it back), or the order of a slot."""
+
+    slot = ma.String(required=True)
+    widget = ma.String(load_default="")
+    enabled = Flag(load_default=None, allow_none=True)
+    order = ma.List(ma.String(), load_default=list, validate=validate.Length(max=PARTS_MAX))
+
+
 AGGREGATE = AggregateBody()
+WIDGET_CHOICE = WidgetChoiceBody()
 BULK = BulkBody()
 OPTIONS = OptionsBody()
 FIELDS = FieldsBody()

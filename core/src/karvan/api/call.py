@@ -17,7 +17,9 @@ from karvan.api.problems import BadJson, CsrfFailed, WrongMediaType
 from karvan.database import Database
 from karvan.metadata.schemas import Schemas
 from karvan.metadata.store import Catalogs
+from karvan.plugins import Host, PluginSettings
 from karvan.records.service import Records
+from karvan.widgets import Layouts
 from karvan_sdk.errors import FieldError, NotAllowed, NotSignedIn, ValidationFailed
 
 SESSION_COOKIE = "karvan_session"
@@ -39,6 +41,12 @@ class Workspace(Protocol):
     def schema(self) -> Any: ...
     @property
     def plugins(self) -> Any: ...
+    @property
+    def plugin_settings(self) -> PluginSettings: ...
+    @property
+    def host(self) -> Host: ...
+    @property
+    def layouts(self) -> Layouts: ...
 
 
 @dataclass(frozen=True, slots=True)

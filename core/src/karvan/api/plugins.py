@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from typing import Any
 
+from karvan.access.actors import Actor
 from karvan.api.call import Call
 from karvan.api.parameters import refuse_parameters
 from karvan.api.reply import Reply, json_reply
@@ -21,6 +23,26 @@ def enable_plugin(call: Call, plugin: str) -> Reply:
     refuse_parameters(call.query)
     actor = call.prove_admin("plugins")
     return json_reply({"data": asdict(call.workspace.plugins.enable(actor, plugin))})
+
+
+def list_settings(call: Call, plugin: str) -> Reply:
+    """The settings of an enabled plugin; what a secret holds is not told."""
+    refuse_parameters(call.query)
+    actor = call.prove_admin("settings")
+    return json_reply({"data": _settings(call, actor, plugin)})
+
+
+def change_settings(call: Call, plugin: str) -> Reply:
+    """Set what the body names; null takes a setting back to its default."""
+    refuse_parameters(call.query)
+    _, values = call.read_object()
+    actor = call.prove_admin("settings")
+    call.workspace.plugin_settings.change(actor, plugin, values)
+    return json_reply({"data": _settings(call, actor, plugin)})
+
+
+def _settings(call: Call, actor: Actor, plugin: str) -> list[dict[str, Any]]:
+    return [s.as_dict(actor.language) for s in call.workspace.plugin_settings.list(plugin)]
 
 
 def disable_plugin(call: Call, plugin: str) -> Reply:

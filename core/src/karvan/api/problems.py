@@ -18,6 +18,7 @@ from werkzeug.routing import RoutingException
 
 from karvan.api.reply import Reply
 from karvan.metadata.store import NotMade
+from karvan.plugins import CallerUnknown
 from karvan_sdk import errors as sdk
 from karvan_sdk.errors import FieldError, KarvanError, ValidationFailed
 from karvan_sdk.expressions import ExpressionError
@@ -139,6 +140,7 @@ ANSWERS: Mapping[type[KarvanError], Answer] = MappingProxyType(
         sdk.InvalidName: _row(400, "The name breaks the naming rules"),
         sdk.UnknownField: _row(400, "No such field"),
         sdk.NotSignedIn: _row(401, "Sign in first"),
+        CallerUnknown: _row(401, "Caller unknown"),
         CsrfFailed: _row(403, "The page's token is missing"),
         sdk.NotAllowed: _row(403, "Not allowed"),
         RouteNotFound: _row(404, "Nothing here"),

@@ -9,9 +9,10 @@ from typing import Any
 from flask import Flask, request
 from werkzeug.routing import BaseConverter
 
-from karvan.api import meta, plugins, records, system
+from karvan.api import meta, plugins, records, system, widgets
 from karvan.api.call import Call, Workspace, identify
 from karvan.api.docs import add_docs
+from karvan.api.plugin_routes import add_plugin_routes
 from karvan.api.reply import Reply
 from karvan.metadata.schemas import Schemas
 from karvan_sdk.errors import NotSignedIn
@@ -67,6 +68,8 @@ ROUTES = (
     _route("/plugins", GET=plugins.list_plugins),
     _route("/plugins/<plugin>/enable", POST=plugins.enable_plugin),
     _route("/plugins/<plugin>/disable", POST=plugins.disable_plugin),
+    _route("/plugins/<plugin>/settings", GET=plugins.list_settings, PATCH=plugins.change_settings),
+    _route("/widgets", GET=widgets.list_widgets, PATCH=widgets.choose_widget),
     _route("/me", GET=system.show_me),
 )  # fmt: skip
 
@@ -85,6 +88,7 @@ def add_routes(app: Flask, workspace: Workspace) -> None:
             )
     _add_system_routes(app, workspace, schemas)
     add_docs(app, workspace)
+    add_plugin_routes(app, workspace)
 
 
 def _add_system_routes(app: Flask, workspace: Workspace, schemas: Schemas) -> None:

@@ -1,7 +1,24 @@
 """Plugins: what is installed, what is on in this workspace, and the one place that calls their code."""
 
+from karvan.plugins.context import Place
 from karvan.plugins.discovery import Discovery, Installed
 from karvan.plugins.host import Figure, Host, Status
+from karvan.plugins.serving import CallerUnknown, Door, serve
+from karvan.plugins.settings import PluginSettings
 from karvan.plugins.state import Outcome, PluginInfo, Plugins
 
-__all__ = ["Discovery", "Figure", "Host", "Installed", "Outcome", "PluginInfo", "Plugins", "Status"]
+__all__ = [
+    "CallerUnknown",
+    "Discovery",
+    "Door",
+    "Figure",
+    "Host",
+    "Installed",
+    "Outcome",
+    "Place",
+    "PluginInfo",
+    "PluginSettings",
+    "Plugins",
+    "Status",
+    "serve",
+]

@@ -12,6 +12,7 @@ from types import MappingProxyType
 from typing import Any
 
 from karvan.access.moment import Moment
+from karvan.plugins.capabilities import Granted
 from karvan.plugins.context import (
     Draw,
     Frame,
@@ -34,7 +35,7 @@ from karvan.plugins.loading import (
 from karvan.plugins.order import order_plugins
 from karvan.plugins.parts import NoRoute
 from karvan_sdk.actions import Change
-from karvan_sdk.errors import KarvanError, PluginFailed, Rejected, TryLater, UnknownPlugin
+from karvan_sdk.errors import KarvanError, NotAllowed, PluginFailed, Rejected, TryLater, UnknownPlugin
 from karvan_sdk.hookspecs import POLICIES, HookKind
 from karvan_sdk.manifest import HookUse, Manifest
 from karvan_sdk.protocols import Verify
@@ -448,6 +449,7 @@ class Host:
             raise PluginFailed(
                 plugin=plugin, hook=f"widget:{widget}", reason="it does not bring this widget."
             )
+        place = _narrowed(place, plugin, loaded, ctx)
         context = PluginWidgetContext(
             ctx, self._scope(loaded), self.first, draw, frame, place=place, widget=f"{plugin}.{widget}"
         )
@@ -604,6 +606,20 @@ def _budget(loaded: Loaded, widget: str) -> float:
     manifest = loaded.installed.manifest
     uses = manifest.widgets if manifest else ()
     return float(next((use.budget_ms for use in uses if use.id == widget), 0))
+
+
+def _narrowed(place: Place, plugin: str, loaded: Loaded, ctx: Moment) -> Place:
+    """The place with what of its record the plugin may see: all, or its own fields where it did not ask."""
+    manifest = loaded.installed.manifest
+    if place.record is None or manifest is None:
+        return place
+    try:
+        Granted(plugin, manifest.capabilities, ctx.catalog).check("read", place.object)
+    except NotAllowed:
+        fields = ctx.catalog.object(place.object).fields
+        own = {n: v for n, v in place.record.items() if n == "id" or fields[n].owner == f"plugin:{plugin}"}
+        return replace(place, record=own)
+    return place
 
 
 def _html(plugin: str, widget: str, answer: Any) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from karvan.access.actors import Actor
@@ -64,10 +65,11 @@ class Records:
                 moment=self._moment(proved, catalog, inside, now=now, source=source),
             )
 
-    def moment(self, actor: Actor, *, source: str = "", writable: bool = True) -> Moment:
+    def moment(self, actor: Actor, *, source: str = "", writable: bool = True, language: str = "") -> Moment:
         """The moment in which a plugin is called outside of any transaction, for this actor.
 
         `source` is what its changes will say of where they come from; without `writable` it can't make any.
+        `language` is that of the page, where it is not the actor's own.
         """
         catalog = self._catalogs.current()
         portal = Portal(
@@ -75,7 +77,8 @@ class Records:
             (lambda: self.write(actor, source=source)) if writable else None,
             why="nothing may be changed while a page is drawn.",
         )
-        return self._moment(actor, catalog, portal, now=datetime.now(UTC), source=source)
+        made = self._moment(actor, catalog, portal, now=datetime.now(UTC), source=source)
+        return replace(made, language=language) if language else made
 
     def still(self, catalog: Catalog) -> Moment:
         """The moment of a catalog that is not in force yet: nobody asks, and no record may be read."""

@@ -12,6 +12,7 @@ from flask_wtf.csrf import CSRFError
 from werkzeug.exceptions import HTTPException, InternalServerError
 from werkzeug.wrappers import Response as Answer
 
+from karvan.plugins import CallerUnknown
 from karvan.web.visit import SESSION_COOKIE, Workspace, this_visit
 from karvan_sdk.errors import (
     BadInput,
@@ -30,6 +31,7 @@ log = logging.getLogger(__name__)
 STATUS: dict[type[KarvanError], int] = {
     BadInput: 400,
     UnknownField: 400,
+    CallerUnknown: 401,
     NotAllowed: 403,
     UnknownObject: 404,
     RecordNotFound: 404,

@@ -9,7 +9,7 @@ from flask_babel import Babel
 from flask_wtf.csrf import CSRFProtect
 from markupsafe import Markup
 
-from karvan.web import assets, cells, faults
+from karvan.web import assets, cells, faults, plugin_pages
 from karvan.web.pages import make_blueprint
 from karvan.web.visit import Workspace, seal, this_visit
 
@@ -40,11 +40,12 @@ def setup(app: Flask, workspace: Workspace) -> None:
         own_url=assets.own_url,
         font_faces=assets.font_faces,
     )
-    blueprint = make_blueprint(workspace)
+    blueprint = make_blueprint(workspace, csrf.protect)
 
     @blueprint.before_request
     def _guard_forms() -> None:
-        csrf.protect()
+        if request.endpoint != plugin_pages.ENDPOINT:  # a public route of a plugin has no form of ours
+            csrf.protect()
 
     @app.after_request
     def _seal_pages(answer: Response) -> Response:

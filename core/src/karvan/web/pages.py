@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from flask import Blueprint, redirect, render_template, request, url_for
@@ -11,7 +12,7 @@ from werkzeug.wrappers import Response
 
 from karvan.metadata.catalog import ObjectType
 from karvan.records.shapes import ListQuery
-from karvan.web import lists, records
+from karvan.web import lists, plugin_pages, plugin_settings, records, widgets
 from karvan.web.assets import vendor_files
 from karvan.web.cells import expandable, moment_html
 from karvan.web.formats import LANGUAGE_NAMES
@@ -23,6 +24,7 @@ from karvan.web.visit import (
     YEAR,
     Workspace,
     keep,
+    local_address,
     reader_of,
     signed_in,
     this_visit,
@@ -31,11 +33,12 @@ from karvan_sdk.errors import NotSignedIn
 from karvan_sdk.text import LANGUAGES
 
 RECENT = 5
-OPEN_TO_ALL = frozenset({"web.login", "web.sign_in", "web.choose_look"})
+OPEN_TO_ALL = frozenset({"web.login", "web.sign_in", "web.choose_look", plugin_pages.ENDPOINT})
+"""What answers without a signed-in person; pages of plugins know their callers themselves."""
 
 
-def make_blueprint(workspace: Workspace) -> Blueprint:
-    """All pages of a workspace."""
+def make_blueprint(workspace: Workspace, check_form: Callable[[], None]) -> Blueprint:
+    """All pages of a workspace. `check_form` refuses a form that does not come from one of them."""
     web = Blueprint("web", __name__, template_folder="templates")
 
     @web.before_request
@@ -59,17 +62,21 @@ def make_blueprint(workspace: Workspace) -> Blueprint:
             "languages": LANGUAGE_NAMES,
             "themes": THEMES,
             "complete": bool(vendor_files()),
+            "widgets_on": lambda slot, object="": widgets.on(workspace, slot, object),
+            "slot_address": widgets.address,
         }
 
     @web.get("/login")
     def login() -> str | Response:
         if this_visit(workspace).actor is not None:
             return redirect("/")
-        return render_template("login.html", error="", email="", after=_local(request.args.get("next")))
+        return render_template(
+            "login.html", error="", email="", after=local_address(request.args.get("next"))
+        )
 
     @web.post("/login")
     def sign_in() -> str | Response | tuple[str, int]:
-        email, after = request.form.get("email", ""), _local(request.form.get("next"))
+        email, after = request.form.get("email", ""), local_address(request.form.get("next"))
         try:
             cookie = workspace.actors.sign_in(email, request.form.get("password", ""))
         except NotSignedIn:
@@ -91,7 +98,7 @@ def make_blueprint(workspace: Workspace) -> Blueprint:
     def choose_look() -> Response:
         """Language and colours; for who is signed in the language goes with the person."""
         actor = this_visit(workspace).actor
-        answer = redirect(_local(request.form.get("next")))
+        answer = redirect(local_address(request.form.get("next")))
         language, theme = request.form.get("language"), request.form.get("theme")
         if language in LANGUAGES:
             keep(answer, LANGUAGE_COOKIE, language, YEAR)  # type: ignore[arg-type]
@@ -110,9 +117,14 @@ def make_blueprint(workspace: Workspace) -> Blueprint:
 
     @web.get("/settings")
     def settings() -> str:
-        plugins = sorted(reader_of(workspace).catalog.plugins)
+        reader_of(workspace)
+        language = this_visit(workspace).language
+        plugins = [p.as_dict(language) for p in workspace.plugins.list() if p.enabled]
         return render_template("settings.html", plugins=plugins)
 
+    plugin_pages.add_routes(web, workspace, check_form)
+    widgets.add_routes(web, workspace)
+    plugin_settings.add_routes(web, workspace)
     lists.add_routes(web, workspace)
     records.add_routes(web, workspace)
     return web
@@ -149,10 +161,3 @@ def plural(object_type: ObjectType, language: str) -> str:
 def singular(object_type: ObjectType, language: str) -> str:
     """What one record of an object is called."""
     return object_type.declaration.label(language) or object_type.name
-
-
-def _local(address: str | None) -> str:
-    """An address of our own to go on to; whatever leads elsewhere becomes the home page."""
-    if not address or not address.startswith("/") or address.startswith(("//", "/\\", "/login")):
-        return "/"
-    return "/" if any(ord(c) < 32 for c in address) else address

@@ -10,10 +10,12 @@ from typing import Any, Protocol
 from flask import Response, g, request
 
 from karvan.access.actors import Actor, Actors
+from karvan.plugins import Host, PluginSettings
 from karvan.records.reader import Reader
 from karvan.records.service import Records
 from karvan.settings import Settings
 from karvan.web.formats import Formats, zone_of
+from karvan.widgets import Layouts
 from karvan_sdk.errors import NotSignedIn
 from karvan_sdk.text import LANGUAGES
 
@@ -35,6 +37,12 @@ class Workspace(Protocol):
     def settings(self) -> Settings: ...
     @property
     def plugins(self) -> Any: ...
+    @property
+    def plugin_settings(self) -> PluginSettings: ...
+    @property
+    def host(self) -> Host: ...
+    @property
+    def layouts(self) -> Layouts: ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,6 +108,13 @@ def _language(workspace: Workspace, actor: Actor | None) -> str:
     if actor is not None and actor.language in LANGUAGES:
         return actor.language
     return request.accept_languages.best_match(LANGUAGES) or workspace.settings.language
+
+
+def local_address(address: str | None) -> str:
+    """An address of our own to go on to; whatever leads elsewhere becomes the home page."""
+    if not address or not address.startswith("/") or address.startswith(("//", "/\\", "/login")):
+        return "/"
+    return "/" if any(ord(c) < 32 for c in address) else address
 
 
 def keep(answer: Response, name: str, value: str, max_age: int) -> None:

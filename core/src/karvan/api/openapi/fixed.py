@@ -93,6 +93,30 @@ FIXED_SCHEMAS["plugin_switched"] = an_object(
         "problems": list_of(TEXT),
     }
 )
+FIXED_SCHEMAS["plugin_setting"] = an_object(
+    {
+        "name": TEXT,
+        "type": TEXT,
+        "label": TEXT,
+        "help": TEXT,
+        "required": {"type": "boolean"},
+        "secret": {"type": "boolean"},
+        "default": {},
+        "value": {},
+        "is_set": {"type": "boolean"},
+    }
+)
+FIXED_SCHEMAS["widget"] = an_object(
+    {
+        "slot": TEXT,
+        "widget": TEXT,
+        "plugin": TEXT,
+        "title": TEXT,
+        "icon": TEXT,
+        "objects": list_of(TEXT),
+        "enabled": {"type": "boolean"},
+    }
+)
 FIXED_SCHEMAS["me"] = an_object(
     {
         "id": ID,
@@ -258,6 +282,49 @@ FIXED_PATHS: dict[str, Json] = {
             (404, 409),
             parameters=[_PLUGIN],
         )
+    },
+    f"{PREFIX}/plugins/{{plugin}}/settings": {
+        "get": _fixed(
+            "plugins",
+            "plugin_settings",
+            "Settings of a plugin",
+            {"200": json_answer("All.", _data(list_of(ref("plugin_setting"))))},
+            (404,),
+            parameters=[_PLUGIN],
+        ),
+        "patch": _fixed(
+            "plugins",
+            "change_plugin_settings",
+            "Change settings of a plugin",
+            {"200": json_answer("All, as they stand now.", _data(list_of(ref("plugin_setting"))))},
+            _META_BODY,
+            parameters=[_PLUGIN],
+            body={"type": "object"},
+        ),
+    },
+    f"{PREFIX}/widgets": {
+        "get": _fixed(
+            "widgets",
+            "widgets",
+            "Widgets by slot, as they are for you",
+            {"200": json_answer("All.", _data(list_of(ref("widget"))))},
+        ),
+        "patch": _fixed(
+            "widgets",
+            "choose_widget",
+            "Switch a widget or order a slot, for yourself",
+            {"200": json_answer("All, as they stand now.", _data(list_of(ref("widget"))))},
+            _META_BODY,
+            body=an_object(
+                {
+                    "slot": TEXT,
+                    "widget": TEXT,
+                    "enabled": {"type": ["boolean", "null"]},
+                    "order": list_of(TEXT, maxItems=PARTS_MAX),
+                },
+                optional=("widget", "enabled", "order"),
+            ),
+        ),
     },
     f"{PREFIX}/me": {
         "get": _fixed("me", "me", "Who am I", {"200": json_answer("The person.", _data(ref("me")))})

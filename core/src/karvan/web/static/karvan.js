@@ -11,3 +11,19 @@ addEventListener("keydown", (event) => {
 addEventListener("change", (event) => {
   if (event.target.matches("select[data-send]")) event.target.form.requestSubmit();
 });
+// A form of a widget is sent quietly, and the widget alone is drawn anew.
+addEventListener("submit", async (event) => {
+  const widget = event.target.closest(".k-widget");
+  if (!widget || event.defaultPrevented || event.target.method !== "post") return;
+  event.preventDefault();
+  const form = new FormData(event.target, event.submitter);
+  const headers = { "HX-Request": "true" };
+  try {
+    const answer = await fetch(event.target.action, { method: "POST", body: new URLSearchParams(form), headers });
+    if (!answer.ok) throw new Error(answer.statusText);
+    if ("off" in event.target.dataset) widget.remove();
+    else widget.outerHTML = await answer.text();
+  } catch {
+    event.target.submit();
+  }
+});

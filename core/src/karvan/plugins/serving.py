@@ -1,0 +1,149 @@
+"""A request to a plugin's own page or API: matched, its caller known, answered; and back to bytes.
+
+Both surfaces go through `serve`; they differ in how a person is known and in how errors look.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import NoReturn
+
+from werkzeug.exceptions import MethodNotAllowed, NotFound, RequestEntityTooLarge
+from werkzeug.wrappers import Request as HttpRequest
+from werkzeug.wrappers import Response as HttpResponse
+
+from karvan.access import policy
+from karvan.access.actors import Actor
+from karvan.access.moment import Moment
+from karvan.plugins.context import Draw, Frame
+from karvan.plugins.host import Host
+from karvan.plugins.parts import NoRoute
+from karvan_sdk.errors import BadInput, KarvanError, NotAllowed, PluginFailed
+from karvan_sdk.router import ADMIN, SIGNED_IN, Public, Request, Response, Route, Surface
+
+TOO_LARGE = "The body has more than {limit} bytes."
+KEPT_BY_US = frozenset({"set-cookie", "content-length", "transfer-encoding", "connection", "content-type"})
+"""Headers that an answer may not hold: cookies have a place of their own, the others are the server's."""
+
+
+class CallerUnknown(KarvanError):
+    """A public route of a plugin was called by somebody who did not prove who he is; nothing was done."""
+
+    code = "caller_unknown"
+    template = "The request does not prove who sends it."
+
+
+@dataclass(frozen=True, kw_only=True)
+class Door:
+    """What a surface brings: who is signed in (raises NotSignedIn, and what a forged form raises), the
+    moment of an actor, how templates are drawn."""
+
+    surface: Surface
+    identify: Callable[[], Actor]
+    moment: Callable[[Actor, str], Moment]
+    draw: Draw
+    frame: Frame
+
+
+def serve(host: Host, door: Door, plugin: str, path: str, http: HttpRequest) -> HttpResponse:
+    """Let a plugin answer.
+
+    Raises NotFound and MethodNotAllowed of werkzeug where no route fits, CallerUnknown where a public route
+    does not know its caller, and the errors of `Host.handle`.
+    """
+    source = f"plugin:{plugin}"
+    itself = door.moment(
+        Actor.system(), source
+    )  # reads the catalog in force, so that the host knows its plugins
+    try:
+        route, values = host.match(plugin, door.surface, path, http.method)
+    except NoRoute as exc:
+        if exc.allowed:
+            raise MethodNotAllowed(exc.allowed) from exc
+        raise NotFound from exc
+    request = _read_request(http, path, route.max_body)
+    moment = itself
+    if route.public is not None:
+        _know_caller(host, door, plugin, route.public, request, itself)
+    else:
+        actor = door.identify()
+        moment = door.moment(actor, source)
+        _check_permission(actor, moment, route)
+    answer = host.handle(plugin, route, values, request, moment, door.draw, door.frame)
+    return _write_response(answer, plugin, route)
+
+
+def _know_caller(
+    host: Host, door: Door, plugin: str, public: Public, request: Request, moment: Moment
+) -> None:
+    if host.authenticate(plugin, public, request, moment, door.draw, door.frame) is None:
+        raise CallerUnknown
+
+
+def _check_permission(actor: Actor, moment: Moment, route: Route) -> None:
+    permission = route.permission or ADMIN
+    if permission == SIGNED_IN:
+        return
+    if permission == ADMIN:
+        if not actor.is_admin:
+            raise NotAllowed(action="open", object="this page", reason="it needs an administrator.")
+        return
+    object, _, verb = permission.partition(":")
+    policy.check_may(actor, moment.catalog.object(object), verb)
+
+
+def _read_request(http: HttpRequest, path: str, max_body: int) -> Request:
+    http.max_content_length = max_body
+
+    @cache
+    def read() -> bytes:
+        try:
+            return http.get_data(cache=True, parse_form_data=False)
+        except RequestEntityTooLarge as exc:
+            _refuse_body(max_body, exc)
+
+    @cache
+    def read_form() -> Mapping[str, str]:
+        try:
+            return http.form.to_dict(flat=True)
+        except RequestEntityTooLarge as exc:
+            _refuse_body(max_body, exc)
+
+    return Request(
+        method=http.method,
+        path=path,
+        query=http.args.to_dict(flat=True),
+        headers={name.lower(): value for name, value in http.headers},
+        cookies=http.cookies.to_dict(flat=True),
+        address=http.remote_addr or "",
+        root=http.host_url.rstrip("/"),
+        read=read,
+        read_form=read_form,
+    )
+
+
+def _refuse_body(limit: int, cause: Exception) -> NoReturn:
+    raise BadInput(TOO_LARGE.format(limit=limit), field="body") from cause
+
+
+def _write_response(answer: Response, plugin: str, route: Route) -> HttpResponse:
+    body = answer.body.encode() if isinstance(answer.body, str) else answer.body
+    made = HttpResponse(body, status=answer.status)
+    made.headers["Content-Type"] = answer.content_type
+    made.headers["X-Content-Type-Options"] = "nosniff"
+    for name, value in answer.headers.items():
+        if name.lower() in KEPT_BY_US:
+            reason = f"it answered with the header '{name}', which is not its to set."
+            raise PluginFailed(plugin=plugin, hook=f"route:{route.rule}", reason=reason)
+        made.headers[name] = value
+    for cookie in answer.cookies:
+        path = f"{'/api' if route.surface == 'api' else ''}/x/{plugin}/"
+        if not cookie.value:
+            made.delete_cookie(cookie.name, path=path)
+            continue
+        made.set_cookie(
+            cookie.name, cookie.value, max_age=cookie.max_age, path=path, httponly=True, samesite="Lax"
+        )
+    return made

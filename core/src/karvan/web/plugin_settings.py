@@ -1,0 +1,100 @@
+"""The settings page of a plugin: its declared settings as a form. Only administrators come in."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from flask import Blueprint, redirect, render_template, request, url_for
+from werkzeug.wrappers import Response
+
+from karvan.plugins.settings import SettingValue
+from karvan.web.faults import by_field
+from karvan.web.formats import Formats
+from karvan.web.forms import Input
+from karvan.web.visit import Workspace, signed_in, this_visit
+from karvan_sdk.errors import NotAllowed, ValidationFailed
+from karvan_sdk.plugin_settings import Setting
+
+
+def add_routes(web: Blueprint, workspace: Workspace) -> None:
+    """One page per enabled plugin."""
+
+    @web.get("/settings/plugins/<plugin>")
+    def plugin_settings(plugin: str) -> str:
+        _only_admin(workspace)
+        return _page(workspace, plugin, {})
+
+    @web.post("/settings/plugins/<plugin>")
+    def change_plugin_settings(plugin: str) -> Response | tuple[str, int]:
+        actor = signed_in(workspace)
+        formats = this_visit(workspace).formats
+        values = {
+            s.setting.name: _typed(s.setting, request.form, formats)
+            for s in workspace.plugin_settings.list(plugin)
+            if not (s.setting.secret and not request.form.get(s.setting.name))  # an empty one stays as it is
+        }
+        try:
+            workspace.plugin_settings.change(actor, plugin, values)
+        except ValidationFailed as exc:
+            return _page(workspace, plugin, by_field(exc.errors)), 422
+        return redirect(url_for("web.plugin_settings", plugin=plugin, saved=1))
+
+
+def _only_admin(workspace: Workspace) -> None:
+    if not signed_in(workspace).is_admin:
+        raise NotAllowed(action="see", object="settings", reason="it needs an administrator.")
+
+
+def _page(workspace: Workspace, plugin: str, errors: Mapping[str, list[str]]) -> str:
+    visit = this_visit(workspace)
+    settings = workspace.plugin_settings.list(plugin)
+    info = workspace.plugins.info(plugin)
+    return render_template(
+        "plugin_settings.html",
+        info=info,
+        name=info.name(visit.language) or plugin,
+        summary=info.summary(visit.language),
+        inputs=[_input(s, visit.formats, errors.get(s.setting.name, [])) for s in settings],
+        secrets={s.setting.name for s in settings if s.setting.secret and s.is_set},
+        saved="saved" in request.args and not errors,
+    )
+
+
+def _input(found: SettingValue, formats: Formats, errors: list[str]) -> Input:
+    declared, language = found.setting, formats.language
+    posted = request.form.get(declared.name) if request.method == "POST" else None
+    value: Any = _shown(declared, found.value, formats) if posted is None else posted
+    return Input(
+        name=declared.name,
+        label=declared.label(language) or declared.name,
+        kind="secret" if declared.secret else declared.type,
+        value=value,
+        help=declared.help(language),
+        required=declared.required,
+        wide=declared.type == "long_text",
+        options=tuple((o.value, o.label(language) or o.value) for o in declared.options),
+        errors=tuple(errors),
+    )
+
+
+def _shown(declared: Setting, value: Any, formats: Formats) -> Any:
+    if declared.type == "boolean":
+        return bool(value)
+    if value is None:
+        return ""
+    return formats.plain_number(str(value)) if declared.type in ("integer", "decimal") else str(value)
+
+
+def _typed(declared: Setting, form: Mapping[str, str], formats: Formats) -> Any:
+    """The JSON value of what was typed; None where nothing was."""
+    text = form.get(declared.name, "")
+    if declared.type == "boolean":
+        return text == "1"
+    if not text.strip():
+        return None
+    if declared.type in ("integer", "decimal"):
+        number = formats.read_number(text)
+        whole = declared.type == "integer" and number.lstrip("-").isdecimal() and len(number) < 19
+        return int(number) if whole else number
+    return text
