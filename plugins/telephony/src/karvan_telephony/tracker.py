@@ -15,12 +15,13 @@ from karvan_sdk import (
     HookContext,
     RecordNotFound,
     RecordRef,
+    Records,
     RecordWriter,
     ValidationFailed,
     VersionMismatch,
     literal,
 )
-from karvan_telephony.directory import PEOPLE, country_of, remembered_lead
+from karvan_telephony.directory import PEOPLE, country_of
 from karvan_telephony.events import CallEvent
 from karvan_telephony.numbers import readable, to_e164
 from karvan_telephony.progress import fold, progress_of
@@ -122,17 +123,35 @@ def _wants_lead(ctx: HookContext, event: CallEvent) -> bool:
 
 
 def _claim_lead(ctx: HookContext, writer: RecordWriter, e164: str) -> tuple[RecordRef, int | None]:
-    """(the one lead of this number, its id if it was made now). The unique number is what rivals meet at."""
-    kept = remembered_lead(writer.records, e164)
-    if kept is not None:
-        return kept, None
+    """(the one lead of this number, its id if it was made now).
+
+    Rivals meet at the number: its value is unique, and it is read once, so that its version guards what was
+    concluded from it.
+    """
+    held = _held(writer.records, e164)
+    if held is not None and _is_there(writer.records, held["lead"]):
+        return RecordRef(object="lead", id=held["lead"]), None
     lead = writer.create("lead", _lead_values(ctx, e164))["id"]
-    held = writer.records.list("phone_number", filter=f"e164 = {literal(e164)}", limit=1).rows
-    if held:  # its lead is gone
-        writer.update("phone_number", held[0]["id"], {"lead": lead}, version=held[0]["version"])
-    else:
+    if held is None:
         writer.create("phone_number", {"e164": e164, "lead": lead})
+    else:
+        writer.update("phone_number", held["id"], {"lead": lead}, version=held["version"])
     return RecordRef(object="lead", id=lead), lead
+
+
+def _held(records: Records, e164: str) -> Mapping[str, Any] | None:
+    rows = records.list("phone_number", filter=f"e164 = {literal(e164)}", limit=1).rows
+    return rows[0] if rows else None
+
+
+def _is_there(records: Records, lead: int | None) -> bool:
+    if lead is None:
+        return False
+    try:
+        records.get("lead", lead, fields=("id",))
+    except RecordNotFound:
+        return False
+    return True
 
 
 def _lead_values(ctx: HookContext, e164: str) -> dict[str, Any]:
