@@ -5,8 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from karvan_price_book.books import check_books, prepare_books, prepare_rows
+from karvan_price_book.commands import recalculate
 from karvan_price_book.deals import check_deals
+from karvan_price_book.line_card import LINES
 from karvan_price_book.lines import check_lines, prepare_lines
+from karvan_price_book.price_card import PRICES
+from karvan_price_book.price_list import router
 from karvan_price_book.totals import follow_deals, follow_lines
 from karvan_sdk import Change, Event, HookContext, hookimpl
 
@@ -16,6 +20,10 @@ CHECK = {"deal_line": check_lines, "price_book": check_books, "deal": check_deal
 
 class PriceBook:
     """The plugin object that the host loads."""
+
+    router = router
+    widgets = (LINES, PRICES)
+    commands = (recalculate,)
 
     @hookimpl
     def prepare_records(
