@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from karvan_sdk import HookContext, TryLater
 from karvan_telephony.directory import KEPT, PEOPLE, country_of, numbers_in, phone_fields
 
-PIECE = 500
-PIECES_PER_CALL = 6
-PLACE = "normalise/{object}"
+PIECE = 200
+PIECES_PER_CALL = 15
+PLACE = "place"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,8 +27,6 @@ def fill_piece(ctx: HookContext, object: str, after: int) -> Piece:
     rows = ctx.records.list(
         object, filter=f"id > {after}", sort=("id",), fields=("id", *fields, *KEPT), limit=PIECE
     ).rows
-    if not rows:
-        return Piece(last=None)
     country = country_of(ctx.settings)
     wanted = [(row, numbers_in(row.get, fields, country)) for row in rows]
     changes = [
@@ -39,7 +37,8 @@ def fill_piece(ctx: HookContext, object: str, after: int) -> Piece:
     if changes:
         with ctx.records.write() as writer:
             writer.update_many(object, changes)
-    return Piece(last=rows[-1]["id"], read=len(rows), changed=len(changes))
+    last = rows[-1]["id"] if len(rows) == PIECE else None
+    return Piece(last=last, read=len(rows), changed=len(changes))
 
 
 def fill_everything(ctx: HookContext, object: str) -> Piece:
@@ -54,21 +53,27 @@ def fill_everything(ctx: HookContext, object: str) -> Piece:
 
 def go_on_filling(ctx: HookContext) -> None:
     """Do some pieces and keep the place; raises TryLater until all people are done."""
-    pieces = 0
-    for object in PEOPLE:
-        place = PLACE.format(object=object)
-        after: int | None = _kept_place(ctx, place)
-        while after is not None:
-            if pieces == PIECES_PER_CALL:
-                raise TryLater(f"filling the numbers of existing records ({object} after {after}).")
-            piece = fill_piece(ctx, object, after)
-            pieces += 1
-            if piece.last is not None:
-                ctx.files.write(place, str(piece.last).encode())
-            after = piece.last
-    for object in PEOPLE:
-        ctx.files.delete(PLACE.format(object=object))
+    place = _kept_place(ctx)
+    for _ in range(PIECES_PER_CALL):
+        object, after = place
+        following = _place_after(object, fill_piece(ctx, object, after))
+        if following is None:
+            ctx.files.delete(PLACE)
+            return
+        place = following
+        ctx.files.write(PLACE, f"{place[0]} {place[1]}".encode())
+    raise TryLater(f"filling the numbers of existing records ({place[0]} after {place[1]}).")
 
 
-def _kept_place(ctx: HookContext, place: str) -> int:
-    return int(ctx.files.read(place)) if place in ctx.files.names(place) else 0
+def _place_after(object: str, piece: Piece) -> tuple[str, int] | None:
+    if piece.last is not None:
+        return object, piece.last
+    following = PEOPLE[PEOPLE.index(object) + 1 :]
+    return (following[0], 0) if following else None
+
+
+def _kept_place(ctx: HookContext) -> tuple[str, int]:
+    if PLACE not in ctx.files.names(PLACE):
+        return PEOPLE[0], 0
+    object, after = ctx.files.read(PLACE).decode().split()
+    return object, int(after)
