@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from karvan_price_book.books import check_books, prepare_books, prepare_rows
 from karvan_price_book.commands import recalculate
 from karvan_price_book.deals import check_deals
+from karvan_price_book.demo import make_demo
 from karvan_price_book.line_card import LINES
 from karvan_price_book.lines import check_lines, prepare_lines
 from karvan_price_book.price_card import PRICES
 from karvan_price_book.price_list import router
 from karvan_price_book.totals import follow_deals, follow_lines
-from karvan_sdk import Change, Event, HookContext, hookimpl
+from karvan_sdk import Change, DemoRecords, Event, HookContext, hookimpl
 
 PREPARE = {"deal_line": prepare_lines, "price_book": prepare_books, "book_price": prepare_rows}
 CHECK = {"deal_line": check_lines, "price_book": check_books, "deal": check_deals}
@@ -47,6 +48,11 @@ class PriceBook:
             follow_lines(ctx, events)
         elif object == "deal":
             follow_deals(ctx, events)
+
+    @hookimpl
+    def demo_records(self, ctx: HookContext, size: int, seed: int) -> Iterable[DemoRecords] | None:
+        """Give products, two books and lines, in the currency of the workspace as the demo deals are."""
+        return make_demo(size=size, seed=seed, currency=ctx.currency)
 
 
 plugin = PriceBook()
