@@ -57,7 +57,7 @@ def ring(
     call = ctx.records.get("call", recorded.call)
     click.echo(
         ctx.t("Call %(id)s (%(call_id)s): %(name)s, %(state)s.", id=recorded.call, call_id=told["call_id"],
-              name=call["name"], state=recorded.state)
+              name=call["name"], state=_label(ctx, recorded.state))
     )  # fmt: skip
     if recorded.person is None:
         click.echo(ctx.t("Nobody is known by this number."))
@@ -66,6 +66,12 @@ def ring(
         label = ctx.describe(person.object).label(ctx.language)
         made = ctx.t("made now") if recorded.lead_made else ctx.t("known before")
         click.echo(f"{label} {person.id}, {made}: /{person.object}/{person.id}")
+
+
+def _label(ctx: HookContext, state: str) -> str:
+    field = ctx.describe("call").field("state")
+    option = field.option(state) if field else None
+    return option.label(ctx.language) if option else state
 
 
 commands = (normalise, ring)

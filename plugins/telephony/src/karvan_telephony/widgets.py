@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
-from karvan_sdk import RecordNotFound, Widget, WidgetContext, literal
+from karvan_sdk import BadInput, RecordNotFound, Widget, WidgetContext, literal
 from karvan_telephony.numbers import readable
 
 SHOWN = 5
 CARDS = 3
+KEPT = 20
+"""How many dismissals of a person are remembered."""
+ID_DIGITS = 18
 RINGS_FOR = timedelta(minutes=2)
 TALKS_FOR = timedelta(hours=1)
 
@@ -45,13 +49,34 @@ def render_call_card(ctx: WidgetContext) -> str | None:
     ringing = f'state = "ringing" and started_at >= {literal(ctx.now - RINGS_FOR)}'
     talking = f'state = "answered" and ended_at is empty and answered_at >= {literal(ctx.now - TALKS_FOR)}'
     rows = ctx.records.list(
-        "call", filter=f"({ringing}) or ({talking})", sort=("-started_at",), limit=CARDS
+        "call", filter=f"({ringing}) or ({talking})", sort=("-started_at",), limit=CARDS + KEPT
     ).rows
-    if not rows:
+    hidden = dismissed(ctx) if rows else ()
+    calls = [row for row in rows if row["id"] not in hidden][:CARDS]
+    if not calls:
         return None
-    return ctx.render(
-        "call_card.html", calls=[{**_shown(ctx, row), "person": _person(ctx, row)} for row in rows]
-    )
+    shown = [{**_shown(ctx, row), "person": _person(ctx, row)} for row in calls]
+    return ctx.render("call_card.html", calls=shown)
+
+
+def dismiss(ctx: WidgetContext, form: Mapping[str, str]) -> str | None:
+    """Hide the card of one call from the person who asks, and from nobody else."""
+    call = form.get("call", "")
+    if not (call.isascii() and call.isdigit() and len(call) <= ID_DIGITS):
+        raise BadInput(ctx.t("The call to hide is missing."), field="call")
+    kept = [i for i in dismissed(ctx) if i != int(call)][1 - KEPT :]
+    ctx.files.write(_dismissals(ctx), json.dumps([*kept, int(call)]).encode())
+    return None
+
+
+def dismissed(ctx: WidgetContext) -> tuple[int, ...]:
+    """The calls whose cards this person has hidden, the last ones only: cards go by themselves."""
+    name = _dismissals(ctx)
+    return tuple(json.loads(ctx.files.read(name))) if name in ctx.files.names(name) else ()
+
+
+def _dismissals(ctx: WidgetContext) -> str:
+    return f"dismissed/{ctx.actor_id or 0}"
 
 
 def _shown(ctx: WidgetContext, row: Mapping[str, Any]) -> dict[str, Any]:
@@ -112,5 +137,5 @@ def _named(object: str, found: Mapping[str, Any], company: str | None) -> dict[s
 
 widgets = (
     Widget(id="calls", render=render_calls),
-    Widget(id="call_card", render=render_call_card),
+    Widget(id="call_card", render=render_call_card, actions={"dismiss": dismiss}),
 )
