@@ -137,6 +137,11 @@ def hello(ctx, request):
     return ctx.page(ctx.t("Hello"), "hello.html", name=request.query.get("name", "<b>"))
 
 
+@router.page("/", permission="signed_in")
+def root(ctx, request):
+    return "the zoo"
+
+
 def card(ctx):
     ctx.log.info("drawn")
     mode = ctx.settings["mode"]

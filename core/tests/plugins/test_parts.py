@@ -99,6 +99,11 @@ def test_what_no_route_answers_is_a_problem(
         assert answer.get_json()["code"] == code_
 
 
+@pytest.mark.parametrize("path", ["/x/zoo", "/x/zoo/"])
+def test_the_root_of_a_plugin_is_a_page_like_any_other(crowd: Workspace, path: str) -> None:
+    assert make_page_client(crowd).get(path).get_data(as_text=True) == "the zoo"
+
+
 def test_a_disabled_plugins_routes_are_gone_at_once(crowd: Workspace) -> None:
     client = make_client(crowd)
     crowd.plugins.disable(admin_of(crowd), "zoo")

@@ -56,7 +56,7 @@ class Request:
         """The JSON value in the body; raises BadInput when there is none."""
         try:
             return json.loads(self.read())
-        except ValueError as exc:
+        except (ValueError, RecursionError) as exc:
             raise BadInput(f"The body is no JSON: {exc}", field="body") from exc
 
 

@@ -29,11 +29,10 @@ def add_plugin_routes(app: Flask, workspace: Workspace) -> None:
     def answer(plugin: str, path: str = "") -> Response:
         return serve(workspace.host, door, plugin, f"/{path}", request)
 
-    for rule in ("/api/x/<plugin>", "/api/x/<plugin>/<path:path>"):
+    for rule in ("/api/x/<plugin>", "/api/x/<plugin>/", "/api/x/<plugin>/<path:path>"):
         app.add_url_rule(
-            rule, endpoint=f"api.plugin{'.path' if 'path' in rule else ''}", view_func=answer,
-            methods=METHODS, provide_automatic_options=False,
-        )  # fmt: skip
+            rule, endpoint="api.plugin", view_func=answer, methods=METHODS, provide_automatic_options=False
+        )
 
 
 def _proved(workspace: Workspace) -> Actor:

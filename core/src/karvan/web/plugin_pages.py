@@ -48,7 +48,7 @@ def add_routes(web: Blueprint, workspace: Workspace, check_form: Callable[[], No
     def plugin_page(plugin: str, path: str = "") -> Response:
         return serve(workspace.host, door, plugin, f"/{path}", request)
 
-    for rule in ("/x/<plugin>", "/x/<plugin>/<path:path>"):
+    for rule in ("/x/<plugin>", "/x/<plugin>/", "/x/<plugin>/<path:path>"):
         web.add_url_rule(rule, "plugin_page", plugin_page, methods=METHODS, provide_automatic_options=False)
 
 
