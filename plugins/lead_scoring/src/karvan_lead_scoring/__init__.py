@@ -1,0 +1,1 @@
+"""Lead scoring for Karvan: rules give points, points a score and a grade, with a reason for each."""
