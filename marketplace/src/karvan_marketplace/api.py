@@ -77,6 +77,21 @@ def _describe_manifest(manifest: Manifest) -> dict[str, Any]:
         "capabilities": list(manifest.capabilities),
         "objects": [declared.name for declared in manifest.objects],
         "fields": [f"{foreign.object}.{foreign.field.name}" for foreign in manifest.fields],
+        "widgets": [
+            {"id": use.id, "title": use.title.as_dict(), "slots": list(use.slots)} for use in manifest.widgets
+        ],
+        "public_routes": [
+            {
+                "surface": route.surface,
+                "path": route.path,
+                "methods": list(route.methods),
+                "why": route.why.as_dict(),
+            }
+            for route in manifest.public_routes
+        ],
+        "settings": [setting.name for setting in manifest.settings],
+        "commands": list(manifest.commands),
+        "languages": list(manifest.languages),
         "hooks": list(dict.fromkeys(use.hook for use in manifest.hooks)),
         "categories": list(manifest.categories),
         "links": dict(manifest.links),

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from flask import Flask, Response, request
 
-from karvan_marketplace import api, index
+from karvan_marketplace import api, index, pages
 from karvan_marketplace.folder import Folder
-from karvan_marketplace.problems import problem
+from karvan_marketplace.problems import log_faults, problem
+
+FOR_PROGRAMS = ("/simple", "/files", "/api")
 
 
 def create_app(folder: Folder) -> Flask:
@@ -14,10 +16,14 @@ def create_app(folder: Folder) -> Flask:
     app = Flask(__name__, static_folder=None)
     app.register_blueprint(index.make_blueprint(folder))
     app.register_blueprint(api.make_blueprint(folder))
+    pages.install(app, folder)
 
     @app.errorhandler(Exception)
     def _answer_error(error: Exception) -> Response:
-        return problem(error, method=request.method, path=request.path)
+        log_faults(error, request.method, request.path)
+        if _is_for_programs(request.path):
+            return problem(error, method=request.method, path=request.path)
+        return pages.show_error(error, folder)
 
     @app.after_request
     def _seal(answer: Response) -> Response:
@@ -27,3 +33,7 @@ def create_app(folder: Folder) -> Flask:
         return answer
 
     return app
+
+
+def _is_for_programs(path: str) -> bool:
+    return any(path == top or path.startswith(f"{top}/") for top in FOR_PROGRAMS)

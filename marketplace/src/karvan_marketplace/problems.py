@@ -38,11 +38,15 @@ def status_of(error: Exception) -> HTTPStatus:
     return HTTPStatus.INTERNAL_SERVER_ERROR
 
 
-def problem(error: Exception, *, method: str, path: str) -> Response:
-    """The answer to whatever was raised. What nobody foresaw is logged, and answered without details."""
-    status = status_of(error)
-    if status is HTTPStatus.INTERNAL_SERVER_ERROR:
+def log_faults(error: Exception, method: str, path: str) -> None:
+    """Write what nobody foresaw to the log."""
+    if status_of(error) is HTTPStatus.INTERNAL_SERVER_ERROR:
         log.error("%s %s failed", method, path, exc_info=error)
+
+
+def problem(error: Exception, *, method: str, path: str) -> Response:
+    """The answer to whatever was raised. What nobody foresaw is answered without details."""
+    status = status_of(error)
     code, detail = _words(error, status, method, path[:200])
     body = {
         "type": "about:blank",

@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
+from werkzeug.test import TestResponse
+
 from karvan_marketplace.app import create_app
 from karvan_marketplace.folder import Folder
-from werkzeug.test import TestResponse
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
+
 from karvan_marketplace import cli
 
 from .server import serving
@@ -49,10 +50,27 @@ def test_a_port_in_use_is_named(wheels: Path, served: list[object]) -> None:
     assert served == []
 
 
-def test_a_host_that_is_none_is_named(wheels: Path, served: list[object]) -> None:
+def test_an_address_of_another_machine_is_named(
+    wheels: Path, served: list[object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = (socket.AF_INET, socket.SOCK_STREAM, 0, "", ("192.0.2.1", 8100))
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *args, **options: [found])
     done = run("--wheels", str(wheels), "--host", "192.0.2.1")
     assert done.exit_code == 1
-    assert "192.0.2.1:8100 can't be used" in done.stderr
+    assert "192.0.2.1:8100 can't be used: Cannot assign requested address" in done.stderr
+    assert served == []
+
+
+def test_a_host_that_nobody_knows_is_named(
+    wheels: Path, served: list[object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unknown(*args: object, **options: object) -> None:
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    monkeypatch.setattr(socket, "getaddrinfo", unknown)
+    done = run("--wheels", str(wheels), "--host", "nowhere.invalid")
+    assert done.exit_code == 1
+    assert "'nowhere.invalid' is no address of this machine: Name or service not known" in done.stderr
     assert served == []
 
 

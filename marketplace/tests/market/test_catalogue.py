@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from flask.testing import FlaskClient
+
 from karvan_marketplace import archive
 from karvan_marketplace import folder as folder_module
 from karvan_marketplace.folder import Folder
