@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from karvan.access.actors import Actor
+from karvan.worker import settle
 from karvan.workspace import Workspace
 from karvan_sdk.actions import DemoRef
 from karvan_sdk.errors import BadInput
@@ -35,11 +36,19 @@ LOGINS = (
 )
 
 
-def make_demo(workspace: Workspace, plugins: Sequence[str], *, size: int = SIZE, seed: int = SEED) -> int:
+def make_demo(
+    workspace: Workspace,
+    plugins: Sequence[str],
+    *,
+    size: int = SIZE,
+    seed: int = SEED,
+    install: Callable[[Actor], object] = lambda admin: None,
+) -> int:
     """Fill an empty workspace; gives the number of records made.
 
-    The same size, seed and day make the same records. Raises what the schema and the records refuse: a
-    plugin whose demo records are not valid is told so.
+    `install` may bring further plugins in, once those named are enabled. The same size, seed and day make
+    the same records. Raises what the schema and the records refuse: a plugin whose demo records are not
+    valid is told so. What plugins do about the new records is done when this returns.
     """
     workspace.create()
     people = [
@@ -55,7 +64,10 @@ def make_demo(workspace: Workspace, plugins: Sequence[str], *, size: int = SIZE,
     ]
     for plugin in plugins:
         workspace.plugins.enable(people[0], plugin)
-    return _fill(workspace, people, size=size, seed=seed)
+    install(people[0])
+    made = _fill(workspace, people, size=size, seed=seed)
+    settle(workspace)
+    return made
 
 
 def _fill(workspace: Workspace, people: Sequence[Actor], *, size: int, seed: int) -> int:

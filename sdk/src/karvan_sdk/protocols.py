@@ -170,14 +170,14 @@ class HookContext(Protocol):
         """
         ...
 
-    def t(self, text: str, **params: Any) -> str:
+    def t(self, text: str, /, **params: Any) -> str:
         """The text in the language of the moment, with its gaps (`%(name)s`) filled.
 
         Translations stand in `locale/<language>/LC_MESSAGES/messages.po` of the plugin's package.
         """
         ...
 
-    def ask(self, hook: str, **arguments: Any) -> Any:
+    def ask(self, hook: str, /, **arguments: Any) -> Any:
         """Ask the providers of a hook of kind `first`: the first answer that is not None, or None."""
         ...
 

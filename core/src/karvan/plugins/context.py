@@ -105,11 +105,11 @@ class PluginContext:
         """The object as it is now; raises UnknownObject."""
         return self._moment.describe(object)
 
-    def t(self, text: str, **params: Any) -> str:
+    def t(self, text: str, /, **params: Any) -> str:
         """The text in the language of the moment."""
         return translate(self._scope.texts, self.language, text, params)
 
-    def ask(self, hook: str, **arguments: Any) -> Any:
+    def ask(self, hook: str, /, **arguments: Any) -> Any:
         """The first answer of a hook of kind `first`, or None."""
         return self._ask(hook, self._moment, **arguments)
 

@@ -296,7 +296,7 @@ class Host:
         """Note for the list of plugins that a part of one does not work."""
         self._degraded[plugin] = why
 
-    def first(self, hook: str, ctx: Moment, **arguments: Any) -> Any:
+    def first(self, hook: str, ctx: Moment, /, **arguments: Any) -> Any:
         """The first answer that is not None, or None (see `karvan_sdk.protocols.Hooks.first`)."""
         policy = POLICIES.get(hook)
         if policy is None or policy.kind is not HookKind.FIRST:
@@ -315,7 +315,7 @@ class Host:
         """The plugins that want to be told of an event, in order."""
         return tuple(call.plugin for call in self._plan.of(hook, object, event))
 
-    def observe(self, plugin: str, hook: str, ctx: Moment, **arguments: Any) -> None:
+    def observe(self, plugin: str, hook: str, ctx: Moment, /, **arguments: Any) -> None:
         """Tell one plugin; raises TryLater, or PluginFailed for whatever else it raises.
 
         A plugin that no longer listens is not told.
