@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 from babel.messages.pofile import read_po
 
-from karvan_sdk import LANGUAGES, Manifest, Text, load_manifest
 from karvan_lead_scoring.plugin import plugin
+from karvan_sdk import LANGUAGES, Manifest, Text, load_manifest
 
 ROOT = Path(str(files("karvan_lead_scoring")))
 GAPS = re.compile(r"%\((\w+)\)s")
