@@ -19,7 +19,22 @@ import karvan_sdk
 from karvan.api.problems import answer_of
 from karvan.api.routes import ROUTES
 from karvan.settings import Settings
-from karvan_sdk import FIELD_TYPES, Field, HookKind, KarvanError, Object, describe_hooks, manifest
+from karvan_sdk import (
+    FIELD_TYPES,
+    SETTING_TYPES,
+    SLOTS,
+    Field,
+    HookContext,
+    HookKind,
+    KarvanError,
+    Object,
+    PageContext,
+    Setting,
+    WidgetContext,
+    WidgetUse,
+    describe_hooks,
+    manifest,
+)
 from tests.source import ROOT
 
 DOCS = ROOT / "docs"
@@ -62,6 +77,32 @@ def test_a_hook_is_documented_with_its_signature_kind_and_budget(name: str) -> N
     assert line in section(read("hooks.md"), name)
 
 
+def members(protocol: type) -> set[str]:
+    """What a protocol has beyond those that it extends."""
+    return {name for name in vars(protocol) if not name.startswith("_")}
+
+
+def test_the_context_is_documented_member_by_member() -> None:
+    names = rows(section(read("hooks.md"), "The context"))
+    documented = {re.sub(r"\(.*", "", name) for name in names}
+    assert documented == members(HookContext) | members(PageContext) | members(WidgetContext)
+
+
+# -- slots -------------------------------------------------------------------------------------------------
+
+
+def test_every_slot_has_its_heading() -> None:
+    assert re.findall(r"^## (\w+\.\w+)$", read("slots.md"), flags=re.MULTILINE) == list(SLOTS)
+
+
+@pytest.mark.parametrize("name", SLOTS)
+def test_a_slot_is_documented_with_its_version_and_what_its_widgets_are_given(name: str) -> None:
+    slot, text = SLOTS[name], section(read("slots.md"), name)
+    about = "a record" if slot.about_record else "no record"
+    assert f"Version {slot.version} · about {about}" in text
+    assert {"`ctx.object`", "`ctx.record`"} <= set(re.findall(r"`ctx\.\w+`", text))
+
+
 # -- manifest ----------------------------------------------------------------------------------------------
 
 
@@ -72,6 +113,9 @@ def test_a_hook_is_documented_with_its_signature_kind_and_budget(name: str) -> N
         ("Hooks", set(manifest.HOOK_KEYS)),
         ("Objects", {f.name for f in fields(Object)}),
         ("Fields", {f.name for f in fields(Field)}),
+        ("Widgets", {f.name for f in fields(WidgetUse)}),
+        ("Settings", {f.name for f in fields(Setting)}),
+        ("Public routes", set(manifest.PUBLIC_ROUTE_KEYS)),
     ],
 )
 def test_every_key_of_the_manifest_is_documented(title: str, keys: set[str]) -> None:
@@ -84,6 +128,29 @@ def test_every_field_type_and_event_is_documented() -> None:
     )
     events = rows(section(read("manifest.md"), "Hooks"))["events"][0]
     assert re.findall(r"`(\w+)`", events) == list(manifest.EVENTS)
+
+
+def test_every_type_of_setting_is_documented() -> None:
+    types = rows(section(read("manifest.md"), "Settings"))["type"][0].partition(";")[0]
+    assert re.findall(r"`(\w+)`", types) == list(SETTING_TYPES)
+
+
+@pytest.mark.parametrize("documented", rows(section(read("manifest.md"), "Capabilities")))
+def test_a_documented_capability_is_one(documented: str) -> None:
+    example = documented.replace("<object>", "deal").replace("<host>", "*.example.com:443")
+    files = {
+        "manifest.toml": f"""schema = 1\nid = "ask"\nname = "Ask"\nsummary = "Asks."\napi = ">=0"
+capabilities = ["{example}"]"""
+    }
+    assert manifest.load_manifest("ask", files.__getitem__).capabilities == (example,)
+
+
+def test_every_capability_is_documented() -> None:
+    """The grammar's alternatives, by their first word."""
+    known = {re.match(r"\w+", one)[0] for one in rows(section(read("manifest.md"), "Capabilities"))}  # type: ignore[index]  # they begin with one
+    assert known == set(
+        re.findall(r"(?:^|\|)(\w+)", manifest._CAPABILITY.pattern.replace("(read|write)", ""))
+    )
 
 
 # -- settings ----------------------------------------------------------------------------------------------
@@ -147,9 +214,9 @@ def test_every_route_is_documented() -> None:
 
 
 def commands(group: click.Group, path: str = "karvan") -> Iterator[tuple[str, click.Command]]:
-    """(whole name, command) of everything below a group."""
+    """(whole name, command) of everything below a group; one that plugins fill counts as a command."""
     for name, command in sorted(group.commands.items()):
-        if isinstance(command, click.Group):
+        if isinstance(command, click.Group) and command.commands:
             yield from commands(command, f"{path} {name}")
         elif not command.hidden:
             yield f"{path} {name}", command
@@ -209,6 +276,11 @@ def test_every_link_of_a_page_leads_somewhere(page: Path) -> None:
 
 @pytest.mark.parametrize("name", describe_hooks())
 def test_the_changelog_names_every_hook(name: str) -> None:
+    assert f"`{name}`" in (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("name", SLOTS)
+def test_the_changelog_names_every_slot(name: str) -> None:
     assert f"`{name}`" in (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
 
 
