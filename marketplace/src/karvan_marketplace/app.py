@@ -11,12 +11,15 @@ from karvan_marketplace.problems import log_faults, problem
 FOR_PROGRAMS = ("/simple", "/files", "/api")
 
 
-def create_app(folder: Folder) -> Flask:
-    """The marketplace over `folder`. Nothing is read from it before the first request."""
+def create_app(folder: Folder, public_url: str = "") -> Flask:
+    """The marketplace over `folder`. Nothing is read from it before the first request.
+
+    `public_url` is its address as people and their Karvan know it; without it that of each request is shown.
+    """
     app = Flask(__name__, static_folder=None)
     app.register_blueprint(index.make_blueprint(folder))
     app.register_blueprint(api.make_blueprint(folder))
-    pages.install(app, folder)
+    pages.install(app, folder, public_url)
 
     @app.errorhandler(Exception)
     def _answer_error(error: Exception) -> Response:

@@ -7,6 +7,7 @@ import socket
 import sys
 from pathlib import Path
 from typing import NoReturn
+from urllib.parse import urlsplit
 
 import click
 
@@ -34,13 +35,15 @@ def main() -> None:
 @click.option("--wheels", required=True, type=click.Path(path_type=Path), help="Folder of the wheels.")
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen at.")
 @click.option("--port", default=8100, show_default=True, type=click.IntRange(1, 65535))
-def serve(wheels: Path, host: str, port: int) -> None:
+@click.option("--public-url", default="", help="Its address behind a proxy, for the commands on pages.")
+def serve(wheels: Path, host: str, port: int, public_url: str) -> None:
     """Serve the wheels of a folder until told to stop."""
     check_folder(wheels)
+    check_url(public_url)
     check_address(host, port)
     say(f"The marketplace answers at http://{_written(host)}:{port}/")
     say(f"For pip and uv: --index-url http://{_written(host)}:{port}/simple/")
-    run_server(wheels, host, port)
+    run_server(wheels, host, port, public_url)
 
 
 def check_folder(wheels: Path) -> None:
@@ -55,6 +58,16 @@ def check_folder(wheels: Path) -> None:
         fail(f"--wheels: '{wheels}' can't be read: {exc.strerror}.")
     if empty:
         say(f"There is no wheel in '{wheels}' yet, so the index is empty. Wheels put there show up at once.")
+
+
+def check_url(public_url: str) -> None:
+    """End with a message where the public address is none."""
+    try:
+        parts = urlsplit(public_url)
+    except ValueError as exc:
+        fail(f"--public-url: '{public_url}' is no address: {exc}.")
+    if public_url and (parts.scheme not in ("http", "https") or not parts.hostname or parts.query):
+        fail(f"--public-url: '{public_url}' must look like https://plugins.example.org")
 
 
 def check_address(host: str, port: int) -> None:

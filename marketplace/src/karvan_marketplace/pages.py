@@ -9,7 +9,7 @@ from importlib.resources import files
 from types import MappingProxyType
 from typing import Any
 
-from flask import Blueprint, Flask, Response, g, render_template, request, url_for
+from flask import Blueprint, Flask, Response, current_app, g, render_template, request, url_for
 from flask_babel import Babel
 from markupsafe import Markup
 from werkzeug.exceptions import NotFound
@@ -28,18 +28,20 @@ from karvan_marketplace.words import Words
 
 PER_PAGE = 60
 COLOURS = 7
+PUBLIC_URL = "KARVAN_MARKETPLACE_PUBLIC_URL"
 STATIC: Mapping[str, str] = MappingProxyType(
     {"market.css": "text/css; charset=utf-8", "logo.svg": "image/svg+xml"}
 )
 ICON_POLICY = "default-src 'none'; style-src 'unsafe-inline'; sandbox"
 
 
-def install(app: Flask, folder: Folder) -> None:
+def install(app: Flask, folder: Folder, public_url: str) -> None:
     """Put the pages over `folder` into the app."""
     app.config["BABEL_TRANSLATION_DIRECTORIES"] = str(files("karvan_marketplace") / "translations")
     Babel(app, locale_selector=lambda: str(this_visit().locale))
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     app.jinja_env.globals.update(icon=icon, static_url=static_url, avatar=avatar)
+    app.config[PUBLIC_URL] = public_url.rstrip("/")
     app.register_blueprint(make_blueprint(folder))
 
 
@@ -103,7 +105,7 @@ def show(template: str, catalogue: Catalogue, status: int = 200, **values: Any) 
         catalogue=catalogue,
         languages=LANGUAGE_NAMES,
         themes=THEMES,
-        index=request.host_url.rstrip("/") + request.script_root,
+        index=current_app.config[PUBLIC_URL] or request.url_root.rstrip("/"),
         here=_here,
         **values,
     )

@@ -58,11 +58,18 @@ def _without_title(tokens: list[Token]) -> list[Token]:
 
 
 def _lower_headings(tokens: list[Token]) -> None:
-    """The page has h1 and h2; the highest heading of the text becomes h3."""
+    """The page has h1 and h2; the highest heading of the text becomes h3, and none skips a level."""
     headings = [token for token in tokens if token.type in ("heading_open", "heading_close")]
-    down = 3 - min((int(token.tag[1]) for token in headings), default=3)
+    down = 3 - min((_level(token) for token in headings), default=3)
+    level = 2
     for token in headings:
-        token.tag = f"h{min(int(token.tag[1]) + down, 6)}"
+        if token.type == "heading_open":
+            level = min(_level(token) + down, level + 1, 6)
+        token.tag = f"h{level}"
+
+
+def _level(token: Token) -> int:
+    return int(token.tag[1])
 
 
 def _words_for_images(token: Token) -> None:

@@ -15,23 +15,25 @@ from karvan_marketplace.app import create_app
 from karvan_marketplace.folder import Folder
 
 WHEELS = "KARVAN_MARKETPLACE_WHEELS"
+PUBLIC_URL = "KARVAN_MARKETPLACE_PUBLIC_URL"
 THREADS = 8
 
 
 def make_app() -> Flask:
-    """The application of the worker process, with the folder that `serve` put into the environment.
+    """The application of the worker process, with what `serve` put into the environment.
 
     The folder is read before the first request is taken.
     """
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     folder = Folder(Path(os.environ[WHEELS]))
     folder.look()
-    return create_app(folder)
+    return create_app(folder, os.environ[PUBLIC_URL])
 
 
-def serve(wheels: Path, host: str, port: int) -> None:
+def serve(wheels: Path, host: str, port: int, public_url: str) -> None:
     """Serve until told to stop (SIGTERM or Ctrl-C); requests under way are finished first."""
     os.environ[WHEELS] = str(wheels.absolute())
+    os.environ[PUBLIC_URL] = public_url
     Granian(
         "karvan_marketplace.serve:make_app",
         factory=True,

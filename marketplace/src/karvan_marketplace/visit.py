@@ -20,6 +20,7 @@ YEAR = 365 * 24 * 3600
 LANGUAGE_NAMES: Mapping[str, str] = MappingProxyType(
     {"en": "English", "ru": "Русский", "fa": "فارسی", "zh": "中文"}
 )
+PERSIAN_DIGITS = str.maketrans("0123456789", "۰۱۲۳۴۵۶۷۸۹")  # babel leaves the digits as they are
 LIST_COMMAS: Mapping[str, str] = MappingProxyType({"fa": "، ", "zh": "、"})
 
 POLICY = (
@@ -48,7 +49,8 @@ class Visit:
 
     def count(self, number: int) -> str:
         """A number in the digits of the language."""
-        return format_decimal(number, locale=self.locale, numbering_system="default")
+        written = format_decimal(number, locale=self.locale, numbering_system="default")
+        return written.translate(PERSIAN_DIGITS) if self.language == "fa" else written
 
     def join(self, words: list[str]) -> str:
         """A list with the commas of the language."""

@@ -67,6 +67,24 @@ class Words:
             number, unit = f"{length / KB / KB:.1f}", _("MB")
         return Markup('<bdi dir="ltr">{}\u00a0{}</bdi>').format(number, unit)
 
+    def version(self, version: str) -> Markup:
+        """A version as part of a sentence."""
+        return fill(_("Version %(number)s"), number=Markup('<bdi dir="ltr">{}</bdi>').format(version))
+
+    def link(self, name: str) -> str:
+        """What a link of a manifest leads to; one of an unknown name is shown as its authors wrote it."""
+        known = {
+            "changelog": _("What changed"),
+            "docs": _("Documentation"),
+            "documentation": _("Documentation"),
+            "home": _("Home page"),
+            "homepage": _("Home page"),
+            "issues": _("Report a fault"),
+            "source": _("Source code"),
+            "support": _("Help"),
+        }
+        return known.get(name.lower()) or name.replace("_", " ").capitalize()
+
     def category(self, category: str) -> str:
         """The name of a category; one that is not known here is shown as its authors wrote it."""
         known = {
@@ -173,26 +191,20 @@ class Words:
 
     def additions(self, manifest: Manifest) -> list[Addition]:
         """All that a workspace gets with it."""
-        commands = [_code(f"karvan x {manifest.id} {name}") for name in manifest.commands]
         fields = [self._named(f.field.label, f"{f.object}.{f.field.name}") for f in manifest.fields]
-        named = [
+        commands = [_code(f"karvan x {manifest.id} {name}") for name in manifest.commands]
+        kinds = [
             ("box", _("Objects"), [self._named(o.label_plural or o.label, o.name) for o in manifest.objects]),
-            (
-                "field",
-                _("Fields"),
-                fields,
-            ),
+            ("field", _("Fields"), fields),
             ("widget", _("Widgets"), [self.say(w.title) for w in manifest.widgets]),
             ("sliders", _("Settings"), [self._named(s.label, s.name) for s in manifest.settings]),
             ("hook", _("Hooks"), [_code(name) for name in dict.fromkeys(u.hook for u in manifest.hooks)]),
-            (
-                "terminal",
-                _("Commands"),
-                [_code(f"karvan x {manifest.id} {name}") for name in manifest.commands],
-            ),
+            ("terminal", _("Commands"), commands),
         ]
         return [
-            Addition(sign=sign, title=title, members=tuple(found)) for sign, title, found in named if found
+            Addition(sign=sign, title=title, members=tuple(members))
+            for sign, title, members in kinds
+            if members
         ]
 
     def _named(self, label: Text, name: str) -> Markup:

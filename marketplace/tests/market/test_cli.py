@@ -15,9 +15,9 @@ from .server import serving
 
 
 @pytest.fixture
-def served(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Path, str, int]]:
+def served(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Path, str, int, str]]:
     """What the command would have served."""
-    found: list[tuple[Path, str, int]] = []
+    found: list[tuple[Path, str, int, str]] = []
     monkeypatch.setattr(cli, "run_server", lambda *given: found.append(given))
     return found
 
@@ -81,7 +81,17 @@ def test_an_empty_folder_is_served_and_said_to_be_empty(wheels: Path, served: li
     assert done.exit_code == 0
     assert "There is no wheel in" in done.stderr
     assert f"http://127.0.0.1:{port}/simple/" in done.stderr
-    assert served == [(wheels, "127.0.0.1", port)]
+    assert served == [(wheels, "127.0.0.1", port, "")]
+
+
+@pytest.mark.parametrize(
+    "url", ["plugins.example", "ftp://plugins.example", "https://", "https://[x", "http://a?b"]
+)
+def test_a_public_address_that_is_none_is_named(wheels: Path, served: list[object], url: str) -> None:
+    done = run("--wheels", str(wheels), "--public-url", url)
+    assert done.exit_code == 1
+    assert f"--public-url: '{url}'" in done.stderr
+    assert served == []
 
 
 def test_the_running_server_answers_over_an_empty_folder(wheels: Path) -> None:
