@@ -22,6 +22,7 @@ SQL_BUILDERS = {
     "karvan.events.outbox",
     "karvan.metadata.expressions.sqlite",
     "karvan.metadata.store",
+    "karvan.plugins.uninstall",
     "karvan.records.aggregate",
     "karvan.records.model",
     "karvan.records.query",

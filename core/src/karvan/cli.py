@@ -5,23 +5,24 @@ from __future__ import annotations
 import gettext
 import shutil
 import sys
+import time
 import tomllib
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import click
-import orjson
 
 from karvan.access.actors import Actor
+from karvan.command_line import AS, JSON, acting, fail, opened, put, say, settings_of
 from karvan.demo import LOGINS, PASSWORD, SIZE, make_demo
+from karvan.plugin_commands import plugins
+from karvan.plugins.index import IndexFailed
 from karvan.records.export import FORMATS
 from karvan.records.imports import ImportOptions
 from karvan.schema.edits import AddFields, CreateObject, Edit
 from karvan.serve import serve as run_server
 from karvan.serve import start_logging
-from karvan.settings import Settings, load_settings
 from karvan.worker import work
 from karvan.workspace import Workspace
 from karvan_sdk import declarations
@@ -30,25 +31,7 @@ from karvan_sdk.widgets import SLOTS, Slot, WidgetUse
 
 DEMO_HOME = Path(".demo")
 FIRST_PLUGIN = "crm"
-
-
-def say(text: str) -> None:
-    """Words for people."""
-    click.echo(text, err=True)
-
-
-def put(data: Any) -> None:
-    """Data for programs: one line of JSON."""
-    click.echo(orjson.dumps(data).decode())
-
-
-def fail(error: KarvanError) -> NoReturn:
-    """Say what went wrong, all of it, and end with status 1."""
-    say(f"Error ({error.code}): {error.message}")
-    for found in getattr(error, "errors", ()):
-        where = f"{found.field}: " if found.field else ""
-        say(f"  {where}{found.message}")
-    sys.exit(1)
+INDEX_STARTS_S = 30.0
 
 
 class Karvan(click.Group):
@@ -69,39 +52,6 @@ class Karvan(click.Group):
 def main(ctx: click.Context, home: Path | None, database_url: str | None) -> None:
     """A plugin-extensible CRM framework: serve, import, export, shape, extend."""
     ctx.obj = {"home": home, "database_url": database_url}
-
-
-def settings_of(ctx: click.Context, **flags: Any) -> Settings:
-    """The settings with the flags of the group and of a command."""
-    return load_settings({**ctx.find_root().obj, **flags})
-
-
-@contextmanager
-def opened(ctx: click.Context) -> Iterator[Workspace]:
-    """The workspace of the settings, which must have been made."""
-    workspace = Workspace(settings_of(ctx))
-    try:
-        workspace.check()
-        yield workspace
-    finally:
-        workspace.close()
-
-
-def acting(workspace: Workspace, email: str | None) -> Actor:
-    """Whom a command acts for: the person named, else the first administrator, else the system."""
-    if email:
-        found = workspace.actors.by_email(email)
-        if found is None:
-            raise BadInput(f"There is no user {email}.", field="as")
-        return found
-    admins = [a for a in workspace.actors.users() if a.is_admin]
-    return min(admins, key=lambda a: a.id or 0) if admins else Actor.system()
-
-
-AS = click.option(
-    "--as", "as_", metavar="EMAIL", help="Act for this person (default: the first administrator)."
-)
-JSON = click.option("--json", "as_json", is_flag=True, help="Print data as JSON.")
 
 
 # -- a workspace -------------------------------------------------------------------------------------------
@@ -158,6 +108,7 @@ def serve(ctx: click.Context, host: str | None, port: int | None, workers: int |
     workspace = Workspace(settings)
     try:
         workspace.check()
+        workspace.generations.check()
     finally:
         workspace.close()
     say(f"Karvan serves http://{settings.host}:{settings.port} with {settings.workers} workers.")
@@ -185,12 +136,23 @@ def worker(ctx: click.Context) -> None:
     "--size", type=click.IntRange(10, 200_000), default=SIZE, show_default=True, help="Number of records."
 )
 @click.option("--fresh", is_flag=True, help="Throw the demo of before away and make a new one.")
+@click.option("--install", "wanted", multiple=True, metavar="ID", help="Install this plugin or bundle too.")
+@click.option("--index", metavar="URL", help="Where to install from.")
 @click.option("--no-serve", is_flag=True, help="Make the demo only.")
 @click.pass_context
 def demo(
-    ctx: click.Context, host: str | None, port: int | None, size: int, fresh: bool, no_serve: bool
+    ctx: click.Context,
+    host: str | None,
+    port: int | None,
+    size: int,
+    fresh: bool,
+    wanted: tuple[str, ...],
+    index: str | None,
+    no_serve: bool,
 ) -> None:
     """Make a demo workspace below ./.demo, or take the one that is there, and serve it."""
+    if wanted and not index:
+        raise click.UsageError("--install needs --index: where to install from.")
     given = ctx.find_root().obj
     settings = settings_of(ctx, home=given["home"] or DEMO_HOME, host=host, port=port)
     made = settings.home / "demo.made"
@@ -199,18 +161,42 @@ def demo(
     workspace = Workspace(settings)
     try:
         if not made.exists():
-            count = make_demo(workspace, [FIRST_PLUGIN], size=size)
+            count = make_demo(
+                workspace,
+                [FIRST_PLUGIN],
+                size=size,
+                install=lambda admin: _install_for_demo(workspace, admin, wanted, index or ""),
+            )
             made.write_text(f"{count}\n", encoding="ascii")
             say(f"Made a demo workspace with {count} records in {settings.home}.")
         workspace.check()
+        workspace.generations.check()
     finally:
         workspace.close()
     address = f"http://{settings.host}:{settings.port}"
     say(f"Address: {address}    REST: {address}/docs/api")
     for login in LOGINS:
         say(f"Login:   {login.email}  {PASSWORD}  ({login.language}, {login.name})")
+    if index:
+        say(f"Market:  {index}")
     if not no_serve:
         run_server(settings)
+
+
+def _install_for_demo(workspace: Workspace, admin: Actor, wanted: Sequence[str], index: str) -> None:
+    """Install from an index that may be starting at this very moment."""
+    if not wanted:
+        return
+    until = time.monotonic() + INDEX_STARTS_S
+    while True:
+        try:
+            with workspace.installer.plan(admin, wanted, index) as plan:
+                workspace.installer.apply(admin, plan, tell=say)
+                return
+        except IndexFailed as exc:
+            if not exc.unreachable or time.monotonic() > until:
+                raise
+            time.sleep(0.5)
 
 
 # -- people ------------------------------------------------------------------------------------------------
@@ -259,79 +245,7 @@ def user_token(ctx: click.Context, email: str, name: str, as_json: bool) -> None
         click.echo(token)
 
 
-# -- plugins -----------------------------------------------------------------------------------------------
-
-
-@main.group()
-def plugins() -> None:
-    """Plugins: what is installed, what is enabled."""
-
-
-@plugins.command("list")
-@JSON
-@click.pass_context
-def plugins_list(ctx: click.Context, as_json: bool) -> None:
-    """List the plugins; none is imported for it but those that are enabled."""
-    with opened(ctx) as workspace:
-        workspace.catalogs.current()
-        found = [info.as_dict() for info in workspace.plugins.list()]
-    if as_json:
-        put({"data": found})
-        return
-    for info in found:
-        click.echo(f"{info['id']:24} {info['version']:10} {info['state']:9} {info['summary']}")
-        for problem in info["problems"]:
-            click.echo(f"{'':24} {problem}")
-
-
-@plugins.command("info")
-@click.argument("plugin")
-@JSON
-@click.pass_context
-def plugins_info(ctx: click.Context, plugin: str, as_json: bool) -> None:
-    """Show one plugin."""
-    with opened(ctx) as workspace:
-        workspace.catalogs.current()
-        info = workspace.plugins.info(plugin).as_dict()
-    if as_json:
-        put(info)
-        return
-    for name, value in info.items():
-        click.echo(f"{name:14} {', '.join(value) if isinstance(value, (list, tuple)) else value}")
-
-
-@plugins.command("enable")
-@click.argument("plugin")
-@AS
-@JSON
-@click.pass_context
-def plugins_enable(ctx: click.Context, plugin: str, as_: str | None, as_json: bool) -> None:
-    """Enable a plugin; one that is enabled stays so."""
-    _switch(ctx, plugin, as_, as_json, lambda workspace, actor: workspace.plugins.enable(actor, plugin))
-
-
-@plugins.command("disable")
-@click.argument("plugin")
-@AS
-@JSON
-@click.pass_context
-def plugins_disable(ctx: click.Context, plugin: str, as_: str | None, as_json: bool) -> None:
-    """Disable a plugin; its tables and records are kept."""
-    _switch(ctx, plugin, as_, as_json, lambda workspace, actor: workspace.plugins.disable(actor, plugin))
-
-
-def _switch(
-    ctx: click.Context, plugin: str, as_: str | None, as_json: bool, act: Callable[[Workspace, Actor], Any]
-) -> None:
-    with opened(ctx) as workspace:
-        outcome = act(workspace, acting(workspace, as_))
-    if as_json:
-        put({"plugin": plugin, "enabled": outcome.enabled, "changed": outcome.changed})
-        return
-    state = "enabled" if outcome.enabled else "disabled"
-    say(f"Plugin '{plugin}' is {state}{'' if outcome.changed else ' already'}.")
-    for problem in outcome.problems:
-        say(f"  {problem}")
+main.add_command(plugins)
 
 
 # -- what plugins bring ------------------------------------------------------------------------------------

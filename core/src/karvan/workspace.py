@@ -10,10 +10,13 @@ from karvan.events.deliveries import Deliveries
 from karvan.metadata.catalog import Catalog
 from karvan.metadata.store import Catalogs, NotMade
 from karvan.plugins.discovery import Discovery
+from karvan.plugins.generations import Generations
 from karvan.plugins.host import Host
+from karvan.plugins.install import Installer
 from karvan.plugins.restrictions import restrict
 from karvan.plugins.settings import PluginSettings
 from karvan.plugins.state import Plugins
+from karvan.plugins.uninstall import Uninstaller
 from karvan.records.export import Exports
 from karvan.records.imports import Imports
 from karvan.records.service import Records
@@ -29,11 +32,16 @@ class Workspace:
         self.settings = settings
         self.database = Database(settings.url)
         discovery = Discovery()
+        self.generations = Generations(settings.home)
         self.host = Host(discovery, settings.home)
         self.catalogs = Catalogs(self.database, complete=self._complete)
         self.actors = Actors(self.database, settings)
         self.schema = Schema(self.database, self.catalogs, outbox.announce_plugin)
         self.plugins = Plugins(discovery, self.host, self.schema, self.database)
+        self.installer = Installer(self.generations, discovery, self.plugins, self.schema)
+        self.uninstaller = Uninstaller(
+            settings.home, self.database, self.generations, discovery, self.plugins, self.schema
+        )
         self.records = Records(
             database=self.database, catalogs=self.catalogs, hooks=self.host, settings=settings
         )
@@ -45,6 +53,7 @@ class Workspace:
 
     def _complete(self, catalog: Catalog) -> Catalog:
         """Load the plugins of a new catalog, and add what they ask of records."""
+        self.generations.refresh()
         self.host.sync(catalog.plugins)
         return restrict(catalog, self.host, self.records.still(catalog))
 
@@ -58,5 +67,6 @@ class Workspace:
             raise NotMade
 
     def close(self) -> None:
-        """Close this process's connections."""
+        """Close this process's connections, and leave the code of its plugins."""
         self.database.close()
+        self.generations.leave()

@@ -18,7 +18,7 @@ from werkzeug.routing import RoutingException
 
 from karvan.api.reply import Reply
 from karvan.metadata.store import NotMade
-from karvan.plugins import CallerUnknown
+from karvan.plugins import CallerUnknown, CodeRefused, IndexFailed
 from karvan_sdk import errors as sdk
 from karvan_sdk.errors import FieldError, KarvanError, ValidationFailed
 from karvan_sdk.expressions import ExpressionError
@@ -152,6 +152,7 @@ ANSWERS: Mapping[type[KarvanError], Answer] = MappingProxyType(
         WrongMethod: _row(405, "Method not offered"),
         sdk.Conflict: _row(409, "It exists already"),
         sdk.InUse: _row(409, "Something needs it"),
+        CodeRefused: _row(409, "The code can't be put in place"),
         sdk.PluginRefused: _row(409, "The plugin can't be switched now"),
         sdk.SchemaRefused: _row(409, "The schema can't be changed this way"),
         sdk.VersionMismatch: _row(412, "Changed by somebody else"),
@@ -164,6 +165,7 @@ ANSWERS: Mapping[type[KarvanError], Answer] = MappingProxyType(
         VersionNeeded: _row(428, "Say which version you changed"),
         Broken: _row(500, "Our fault"),
         sdk.PluginFailed: _row(500, "A plugin failed"),
+        IndexFailed: _row(502, "The index can't be trusted or asked"),
         NotMade: _row(503, "No workspace yet"),
         sdk.TryLater: _row(503, "Not now"),
         sdk.Unavailable: _row(503, "Not available now"),

@@ -2,17 +2,21 @@
 
 from karvan.plugins.context import Place
 from karvan.plugins.discovery import Discovery, Installed
+from karvan.plugins.generations import CodeRefused
 from karvan.plugins.host import Figure, Host, Status
+from karvan.plugins.index import IndexFailed
 from karvan.plugins.serving import CallerUnknown, Door, serve
 from karvan.plugins.settings import PluginSettings
 from karvan.plugins.state import Outcome, PluginInfo, Plugins
 
 __all__ = [
     "CallerUnknown",
+    "CodeRefused",
     "Discovery",
     "Door",
     "Figure",
     "Host",
+    "IndexFailed",
     "Installed",
     "Outcome",
     "Place",

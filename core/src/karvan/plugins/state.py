@@ -110,6 +110,10 @@ class Plugins:
         """The ids of the plugins that are on, by id."""
         return tuple(sorted(self._enabled()))
 
+    def needing(self, plugin: str) -> Reasons:
+        """The enabled plugins that require this one, by id."""
+        return sorted(other for other, row in self._enabled().items() if plugin in row.requires)
+
     # -- the two acts ----------------------------------------------------------------------------------
 
     def enable(self, actor: Any, plugin: str) -> Outcome:
@@ -144,7 +148,7 @@ class Plugins:
             if self._discovery.get(plugin) is None:
                 raise self._unknown(plugin)
             return Outcome(plugin=plugin, enabled=False, changed=False)
-        needed_by = sorted(other for other, row in rows.items() if plugin in row.requires)
+        needed_by = self.needing(plugin)
         if needed_by:
             raise PluginRefused(
                 plugin=plugin,

@@ -143,6 +143,10 @@ class Schema:
         """Take a plugin's objects and fields out of use; their tables and columns are kept."""
         return self._change(actor, DisablePlugin(plugin=plugin))
 
+    def preview_plugins(self, actor: Actor, manifests: Sequence[tuple[Manifest, str]]) -> Plan:
+        """The steps that enabling these (manifest, version), one after the other, would take."""
+        return self.preview(actor, *(EnablePlugin(manifest=m, version=v) for m, v in manifests))
+
     # -- purge -----------------------------------------------------------------------------------------
 
     def purge(self, actor: Actor, owner: str, object: str = "", field: str = "") -> Plan:

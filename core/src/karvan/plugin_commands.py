@@ -1,0 +1,196 @@
+"""The commands about plugins: `karvan plugins …`."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+from karvan.access.actors import Actor
+from karvan.command_line import AS, JSON, acting, opened, put, say
+from karvan.plugins.install import InstallPlan
+from karvan.plugins.uninstall import UninstallPlan
+from karvan.workspace import Workspace
+
+YES = click.option("--yes", is_flag=True, help="Do it without asking.")
+PLAN = click.option("--plan", "only_plan", is_flag=True, help="Show what would be done, and do nothing.")
+
+
+@click.group()
+def plugins() -> None:
+    """Plugins: what is installed, what is enabled."""
+
+
+@plugins.command("list")
+@JSON
+@click.pass_context
+def plugins_list(ctx: click.Context, as_json: bool) -> None:
+    """List the plugins; none is imported for it but those that are enabled."""
+    with opened(ctx) as workspace:
+        workspace.catalogs.current()
+        found = [info.as_dict() for info in workspace.plugins.list()]
+    if as_json:
+        put({"data": found})
+        return
+    for info in found:
+        click.echo(f"{info['id']:24} {info['version']:10} {info['state']:9} {info['summary']}")
+        for problem in info["problems"]:
+            click.echo(f"{'':24} {problem}")
+
+
+@plugins.command("info")
+@click.argument("plugin")
+@JSON
+@click.pass_context
+def plugins_info(ctx: click.Context, plugin: str, as_json: bool) -> None:
+    """Show one plugin."""
+    with opened(ctx) as workspace:
+        workspace.catalogs.current()
+        info = workspace.plugins.info(plugin).as_dict()
+    if as_json:
+        put(info)
+        return
+    for name, value in info.items():
+        click.echo(f"{name:14} {', '.join(value) if isinstance(value, (list, tuple)) else value}")
+
+
+@plugins.command("enable")
+@click.argument("plugin")
+@AS
+@JSON
+@click.pass_context
+def plugins_enable(ctx: click.Context, plugin: str, as_: str | None, as_json: bool) -> None:
+    """Enable a plugin; one that is enabled stays so."""
+    _switch(ctx, plugin, as_, as_json, lambda workspace, actor: workspace.plugins.enable(actor, plugin))
+
+
+@plugins.command("disable")
+@click.argument("plugin")
+@AS
+@JSON
+@click.pass_context
+def plugins_disable(ctx: click.Context, plugin: str, as_: str | None, as_json: bool) -> None:
+    """Disable a plugin; its tables and records are kept."""
+    _switch(ctx, plugin, as_, as_json, lambda workspace, actor: workspace.plugins.disable(actor, plugin))
+
+
+def _switch(
+    ctx: click.Context, plugin: str, as_: str | None, as_json: bool, act: Callable[[Workspace, Actor], Any]
+) -> None:
+    with opened(ctx) as workspace:
+        outcome = act(workspace, acting(workspace, as_))
+    if as_json:
+        put({"plugin": plugin, "enabled": outcome.enabled, "changed": outcome.changed})
+        return
+    state = "enabled" if outcome.enabled else "disabled"
+    say(f"Plugin '{plugin}' is {state}{'' if outcome.changed else ' already'}.")
+    for problem in outcome.problems:
+        say(f"  {problem}")
+
+
+@plugins.command("install")
+@click.argument("plugin_ids", metavar="ID...", nargs=-1, required=True)
+@click.option("--index", required=True, metavar="URL", help="Address of the index or marketplace.")
+@PLAN
+@YES
+@AS
+@JSON
+@click.pass_context
+def plugins_install(
+    ctx: click.Context,
+    plugin_ids: tuple[str, ...],
+    index: str,
+    only_plan: bool,
+    yes: bool,
+    as_: str | None,
+    as_json: bool,
+) -> None:
+    """Install plugins, or a bundle (bundle:ID), from an index, and enable them."""
+    with opened(ctx) as workspace:
+        workspace.catalogs.current()
+        actor = acting(workspace, as_)
+        with workspace.installer.plan(actor, plugin_ids, index) as plan:
+            if as_json and only_plan:
+                put(plan.as_dict(actor.language))
+            elif not as_json:
+                _show_install(plan, actor.language)
+            if only_plan:
+                return
+            _confirm("Install this?", yes)
+            outcomes = workspace.installer.apply(actor, plan, tell=say)
+    if as_json:
+        put({"installed": [o.plugin for o in outcomes if o.changed], "enabled": [o.plugin for o in outcomes]})
+
+
+@plugins.command("uninstall")
+@click.argument("plugin")
+@click.option("--purge", is_flag=True, help="Drop its tables, fields, records, settings and files as well.")
+@PLAN
+@YES
+@AS
+@JSON
+@click.pass_context
+def plugins_uninstall(
+    ctx: click.Context, plugin: str, purge: bool, only_plan: bool, yes: bool, as_: str | None, as_json: bool
+) -> None:
+    """Take a plugin out; without --purge its data is kept for a later install."""
+    with opened(ctx) as workspace:
+        workspace.catalogs.current()
+        plan = workspace.uninstaller.plan(plugin, purge=purge)
+        if as_json and only_plan:
+            put(plan.as_dict())
+        elif not as_json:
+            _show_uninstall(plan)
+        if only_plan:
+            return
+        _confirm("Uninstall it?", yes)
+        workspace.uninstaller.apply(acting(workspace, as_), plan)
+    if as_json:
+        put({"uninstalled": plugin, "purged": purge})
+    else:
+        say(f"Plugin '{plugin}' is uninstalled{' and purged' if purge else '; its data is kept'}.")
+
+
+def _confirm(question: str, yes: bool) -> None:
+    """Ask, unless it was said before; where nobody can be asked, nothing is done."""
+    if yes:
+        return
+    if not sys.stdin.isatty():
+        raise click.UsageError("Nobody can be asked here: look at --plan, then say --yes.")
+    click.confirm(question, abort=True, err=True)
+
+
+def _show_install(plan: InstallPlan, language: str) -> None:
+    for file in plan.files:
+        size = f", {file.size} bytes" if file.size is not None else ""
+        say(f"Download  {file.filename}{size}, sha256:{file.sha256}")
+    for plugin in plan.plugins:
+        manifest = plugin.manifest
+        say(f"Install   {manifest.id} {plugin.version}: {manifest.summary(language)}")
+        for capability in manifest.capabilities:
+            say(f"            may use {capability}")
+        for route in manifest.public_routes:
+            say(f"            answers {route.path} without a sign-in: {route.why(language)}")
+    for name in plan.present:
+        say(f"Here      {name}")
+    for step in plan.schema:
+        if step["action"] in ("create_table", "add_column", "create_index", "reattach"):
+            say(f"Schema    {step['action']} {step['physical']}")
+
+
+def _show_uninstall(plan: UninstallPlan) -> None:
+    for blocker in plan.blockers:
+        say(f"In the way  {blocker}")
+    for name in plan.distributions:
+        say(f"Remove    the code of {name}")
+    for one in plan.data:
+        say(f"Drop      {one.kind} {one.physical} ({one.rows} records)")
+    for table, count in plan.rows.items():
+        if count:
+            say(f"Delete    {count} rows of {table}")
+    if plan.files:
+        say(f"Delete    {plan.files} files")
+    for note in plan.notes:
+        say(f"Note      {note}")

@@ -1,0 +1,282 @@
+"""Generations: immutable folders of installed plugin code, and the one pointer that says which is in use.
+
+`<home>/generations/gen-N/site` is put behind everything else on `sys.path`, so that what the environment
+provides always wins. A generation is written under another name, flushed, and renamed; the pointer is moved
+by `os.replace`. A process never mixes two versions of a distribution: it follows the pointer only while what
+it may have imported is unchanged.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import importlib
+import importlib.util
+import os
+import shutil
+import stat
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import importlib_metadata
+from installer import install as unpack
+from installer.destinations import SchemeDictionaryDestination
+from installer.exceptions import InstallerError
+from installer.sources import WheelFile
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+from karvan_sdk.errors import KarvanError
+
+DRAFT = "new-"
+
+
+class CodeRefused(KarvanError):
+    """Code of plugins can't be put in place, or can't be used as it stands; the message says why."""
+
+    code = "code_refused"
+    template = "{reason}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Distribution:
+    """One distribution in a generation; `digest` stands for all its files."""
+
+    name: str
+    version: str
+    digest: str
+
+
+class Generations:
+    """The generations of one home. Nothing is made before the first install."""
+
+    def __init__(self, home: Path) -> None:
+        self._folder = home.absolute() / "generations"
+        self._active: int | None = None
+
+    # -- what is there ---------------------------------------------------------------------------------
+
+    def current(self) -> int | None:
+        """The number of the generation in use, None where nothing was installed yet."""
+        try:
+            return int((self._folder / "current").read_text(encoding="ascii"))
+        except FileNotFoundError:
+            return None
+        except ValueError as exc:
+            raise CodeRefused(reason=f"{self._folder / 'current'} does not hold a number.") from exc
+
+    def site(self, number: int) -> Path:
+        """The folder of a generation that goes on the path."""
+        return self._folder / f"gen-{number}" / "site"
+
+    def distributions(self, number: int | None) -> Mapping[str, Distribution]:
+        """What a generation holds, by normalised name."""
+        if number is None:
+            return {}
+        found = {}
+        for one in importlib_metadata.distributions(path=[str(self.site(number))]):
+            name = str(canonicalize_name(one.metadata["Name"]))
+            record = one.read_text("RECORD") or ""
+            digest = hashlib.sha256(record.encode()).hexdigest()
+            found[name] = Distribution(name=name, version=str(one.metadata["Version"]), digest=digest)
+        return found
+
+    def requirements(self, number: int | None) -> Mapping[str, tuple[str, ...]]:
+        """Normalised names that each distribution of a generation requires, by its own name."""
+        if number is None:
+            return {}
+        return {
+            str(canonicalize_name(one.metadata["Name"])): tuple(
+                str(canonicalize_name(Requirement(text).name)) for text in one.requires or ()
+            )
+            for one in importlib_metadata.distributions(path=[str(self.site(number))])
+        }
+
+    def check(self) -> None:
+        """Raise CodeRefused where a distribution stands in the generation and in the environment, too."""
+        mine = self.distributions(self.current())
+        twice = sorted(set(mine) & set(provided(self._folder)))
+        if twice:
+            raise CodeRefused(
+                reason=f"{', '.join(twice)} is installed in generation {self.current()} and provided by the "
+                "environment as well. The environment's is used. Remove one of them: pip uninstall "
+                f"{twice[0]}, or: karvan plugins uninstall <its plugin>."
+            )
+
+    # -- this process ----------------------------------------------------------------------------------
+
+    def refresh(self) -> bool:
+        """Let this process see the generation in use; False where that needs a new process.
+
+        A generation that only adds or takes away distributions is taken up at once. One in which a version
+        changed is not: what is imported already would be mixed with it.
+        """
+        wanted = self.current()
+        if wanted == self._active or wanted is None:
+            return wanted == self._active
+        if self._active is not None:
+            old, new = self.distributions(self._active), self.distributions(wanted)
+            if any(new[name] != one for name, one in old.items() if name in new):
+                return False
+            sys.path[:] = [
+                str(self.site(wanted)) if p == str(self.site(self._active)) else p for p in sys.path
+            ]
+        else:
+            sys.path.append(str(self.site(wanted)))
+        self._active = wanted
+        importlib.invalidate_caches()
+        return True
+
+    def leave(self) -> None:
+        """Take the generation off this process's path."""
+        if self._active is not None:
+            mine = str(self.site(self._active))
+            sys.path[:] = [p for p in sys.path if p != mine]
+            self._active = None
+
+    # -- a new one -------------------------------------------------------------------------------------
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Hold off other installs and uninstalls of this home; clears away what a killed one left."""
+        self._folder.mkdir(parents=True, exist_ok=True)
+        handle = os.open(self._folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX)
+            for left in self._folder.glob(f"{DRAFT}*"):
+                _remove(left)
+            yield
+        finally:
+            os.close(handle)
+
+    def build(self, wheels: Sequence[Path] = (), without: Sequence[str] = ()) -> int:
+        """Make the next generation: the current one, without some distributions, with these wheels.
+
+        Call it inside `alone`. The pointer stays where it is. Raises CodeRefused.
+        """
+        number = 1 + max((int(p.name[4:]) for p in self._folder.glob("gen-*")), default=0)
+        draft = self._folder / f"{DRAFT}{number}"
+        site = draft / "site"
+        now = self.current()
+        if now is None:
+            site.mkdir(parents=True)
+        else:
+            shutil.copytree(self.site(now), site, ignore=shutil.ignore_patterns("__pycache__"))
+            _set_writable(site)
+        for name in without:
+            _take_out(site, name)
+        for wheel in wheels:
+            _put_in(site, wheel, draft)
+        shutil.rmtree(draft / "bin", ignore_errors=True)
+        _set_read_only(site)
+        os.rename(draft, self._folder / f"gen-{number}")
+        _flush(self._folder)
+        return number
+
+    def switch(self, number: int) -> None:
+        """Move the pointer. From here on every new process uses this generation."""
+        draft = self._folder / f"{DRAFT}current"
+        with draft.open("w", encoding="ascii") as stream:
+            stream.write(f"{number}\n")
+            stream.flush()
+            os.fsync(stream.fileno())
+        os.replace(draft, self._folder / "current")
+        _flush(self._folder)
+
+    def discard(self, number: int) -> None:
+        """Remove a generation that was built and never used."""
+        _remove(self._folder / f"gen-{number}")
+
+
+def provided(generations: Path) -> Mapping[str, str]:
+    """The distributions of the environment by normalised name with their versions, generations left out."""
+    folders = [p for p in sys.path if not Path(p or ".").absolute().is_relative_to(generations)]
+    return {
+        str(canonicalize_name(one.metadata["Name"])): str(one.metadata["Version"])
+        for one in importlib_metadata.distributions(path=folders)
+        if one.metadata["Name"]
+    }
+
+
+# -- files -------------------------------------------------------------------------------------------------
+
+
+def _put_in(site: Path, wheel: Path, draft: Path) -> None:
+    """Unpack one wheel. Its scripts are not kept: plugins bring their commands through `karvan x`."""
+    schemes = {name: str(site) for name in ("purelib", "platlib")}
+    schemes |= {name: str(draft / "bin") for name in ("scripts", "headers", "data")}
+    destination = SchemeDictionaryDestination(schemes, sys.executable, "posix")
+    try:
+        with WheelFile.open(wheel) as source:
+            _refuse_shadows(site, source, wheel.name)
+            source.validate_record(validate_contents=True)
+            unpack(source, destination, {"INSTALLER": b"karvan\n"})
+    except (InstallerError, OSError, ValueError, AssertionError) as exc:
+        raise CodeRefused(reason=f"'{wheel.name}' can't be unpacked: {exc}") from exc
+
+
+def _refuse_shadows(site: Path, source: Any, name: str) -> None:
+    """Raise CodeRefused where a wheel would bring a module that is there already."""
+    tops = {path.partition("/")[0] for (path, _, _), _, _ in source.get_contents()}
+    for top in sorted(t for t in tops if not t.endswith((".dist-info", ".data"))):
+        if (site / top).exists():
+            raise CodeRefused(reason=f"'{name}' brings '{top}', which another installed distribution has.")
+        if _is_provided(top.removesuffix(".py"), site.parents[1]):
+            raise CodeRefused(reason=f"'{name}' brings '{top}', which the environment has already.")
+
+
+def _is_provided(module: str, generations: Path) -> bool:
+    """Whether a top-level module can be imported from outside of all generations."""
+    spec = importlib.util.find_spec(module) if module.isidentifier() else None
+    if spec is None:
+        return False
+    places = [*(spec.submodule_search_locations or ()), *([spec.origin] if spec.has_location else ())]
+    return not any(Path(str(p)).is_relative_to(generations) for p in places)
+
+
+def _take_out(site: Path, name: str) -> None:
+    for one in importlib_metadata.distributions(path=[str(site)]):
+        if canonicalize_name(one.metadata["Name"]) != name:
+            continue
+        for file in one.files or ():
+            path = Path(str(one.locate_file(file)))
+            if path.resolve().is_relative_to(site.resolve()):
+                path.unlink(missing_ok=True)
+    for folder in sorted((p for p in site.rglob("*") if p.is_dir()), reverse=True):
+        if not any(folder.iterdir()):
+            folder.rmdir()
+
+
+def _set_writable(site: Path) -> None:
+    for path in (site, *site.rglob("*")):
+        path.chmod(path.stat().st_mode | stat.S_IWUSR)
+
+
+def _set_read_only(site: Path) -> None:
+    """Files and folders of a generation are never written again; flushed, so that a crash can't thin them."""
+    for path in sorted(site.rglob("*"), reverse=True):
+        if path.is_file():
+            with path.open("rb") as stream:
+                os.fsync(stream.fileno())
+        path.chmod(path.stat().st_mode & ~(stat.S_IWUSR | stat.S_IWGRP | stat.S_IWOTH))
+    site.chmod(site.stat().st_mode & ~(stat.S_IWUSR | stat.S_IWGRP | stat.S_IWOTH))
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        _set_writable(path)
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def _flush(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,0 +1,225 @@
+"""The client of an index (PEP 691) and of the catalogue beside it: JSON, wheels and their hashes."""
+
+from __future__ import annotations
+
+import email
+import hashlib
+import platform
+import re
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from email.message import Message
+from http.client import HTTPException
+from pathlib import Path
+from typing import Any
+from urllib.error import HTTPError, URLError
+from urllib.parse import quote, urljoin, urlsplit
+from urllib.request import Request, urlopen
+
+import orjson
+from packaging.specifiers import InvalidSpecifier, SpecifierSet
+from packaging.tags import sys_tags
+from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
+from packaging.version import Version
+
+from karvan_sdk.errors import KarvanError
+
+JSON_TYPE = "application/vnd.pypi.simple.v1+json"
+TIMEOUT_S = 20.0
+JSON_MAX = 16 * 1024 * 1024
+WHEEL_MAX = 200 * 1024 * 1024
+BLOCK = 256 * 1024
+
+
+class IndexFailed(KarvanError):
+    """An index could not be asked, or gave something that can't be trusted; nothing was changed."""
+
+    code = "index_failed"
+    template = "{url}: {reason}"
+    unreachable = False
+    """Whether nobody answered at all."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class IndexFile:
+    """A wheel that an index offers. `metadata_sha256` is empty where it does not offer the metadata apart."""
+
+    project: str
+    version: Version
+    filename: str
+    url: str
+    sha256: str
+    size: int | None = None
+    requires_python: str = ""
+    metadata_sha256: str | None = None
+
+
+class Index:
+    """One index. Every answer is bounded in size and time, and every file is checked against its hash."""
+
+    def __init__(self, url: str) -> None:
+        parts = urlsplit(url)
+        if parts.scheme not in ("http", "https") or not parts.netloc:
+            raise IndexFailed(url=url, reason="this is no address of an index; it begins with http(s)://.")
+        self.url = re.sub(r"/simple/?$", "", url.rstrip("/"))
+
+    def bundle(self, name: str) -> Mapping[str, Any]:
+        """A bundle of the catalogue; raises IndexFailed."""
+        return self._catalogue("bundles", name, f"there is no bundle '{name}' in its catalogue.")
+
+    def plugin(self, name: str) -> Mapping[str, Any] | None:
+        """A plugin of the catalogue, None where the index has no catalogue or not this plugin."""
+        try:
+            return self._catalogue("plugins", name, "")
+        except _Missing:
+            return None
+
+    def files(self, project: str) -> list[IndexFile]:
+        """The wheels of a project that run here, newest first, nothing yanked; empty for an unknown one."""
+        address = f"{self.url}/simple/{quote(str(canonicalize_name(project)))}/"
+        try:
+            body, base = self._get(address, JSON_MAX, accept=JSON_TYPE)
+        except _Missing:
+            return []
+        data = _json(address, body)
+        listed = data.get("files") if isinstance(data, dict) else None
+        if not isinstance(listed, list):
+            raise IndexFailed(url=address, reason="it answered something that is no project page (PEP 691).")
+        found = [f for entry in listed if (f := _file(project, entry, base)) is not None]
+        return sorted(found, key=lambda f: f.version, reverse=True)
+
+    def metadata(self, file: IndexFile, folder: Path) -> Message:
+        """The METADATA of a wheel: from a file of its own (PEP 658) where there is one, else from it."""
+        if file.metadata_sha256 is None:
+            return read_metadata(self.download(file, folder))
+        address = f"{file.url}.metadata"
+        body, _ = self._get(address, JSON_MAX)
+        _compare(address, file.metadata_sha256, hashlib.sha256(body).hexdigest())
+        return email.message_from_bytes(body)
+
+    def download(self, file: IndexFile, folder: Path) -> Path:
+        """Fetch a wheel into a folder, its hash checked; one that is there already is not fetched again."""
+        path = folder / file.filename
+        if path.is_file():
+            return path
+        draft = folder / f"{file.filename}.part"
+        digest, size = hashlib.sha256(), 0
+        try:
+            with self._open(file.url) as answer, draft.open("wb") as stream:
+                while block := answer.read(BLOCK):
+                    size += len(block)
+                    if size > WHEEL_MAX:
+                        raise IndexFailed(url=file.url, reason=f"it is larger than {WHEEL_MAX} bytes.")
+                    digest.update(block)
+                    stream.write(block)
+            _compare(file.url, file.sha256, digest.hexdigest())
+            draft.rename(path)
+        except (OSError, HTTPException) as exc:
+            raise IndexFailed(url=file.url, reason=str(exc)) from exc
+        finally:
+            draft.unlink(missing_ok=True)
+        return path
+
+    # -- inside ----------------------------------------------------------------------------------------
+
+    def _catalogue(self, kind: str, name: str, missing: str) -> Mapping[str, Any]:
+        address = f"{self.url}/api/v1/{kind}/{quote(name, safe='')}"
+        try:
+            body, _ = self._get(address, JSON_MAX, accept="application/json")
+        except _Missing as exc:
+            if missing:
+                raise IndexFailed(url=self.url, reason=missing) from exc
+            raise
+        data = _json(address, body)
+        found = data.get("data") if isinstance(data, dict) else None
+        if not isinstance(found, dict):
+            raise IndexFailed(url=address, reason="it answered something that is no entry of a catalogue.")
+        return found
+
+    def _get(self, address: str, limit: int, *, accept: str = "*/*") -> tuple[bytes, str]:
+        try:
+            with self._open(address, accept) as answer:
+                body: bytes = answer.read(limit + 1)
+                base = str(answer.url)
+        except (OSError, HTTPException) as exc:
+            raise IndexFailed(url=address, reason=str(exc)) from exc
+        if len(body) > limit:
+            raise IndexFailed(url=address, reason=f"it answered more than {limit} bytes.")
+        return body, base
+
+    def _open(self, address: str, accept: str = "*/*") -> Any:
+        if urlsplit(address).scheme not in ("http", "https"):
+            raise IndexFailed(url=address, reason="only http and https are followed.")
+        try:
+            return urlopen(Request(address, headers={"Accept": accept}), timeout=TIMEOUT_S)  # noqa: S310
+        except HTTPError as exc:
+            exc.close()
+            if exc.code == 404:
+                raise _Missing(url=address, reason="it is not there.") from exc
+            raise IndexFailed(url=address, reason=f"it answered {exc.code} {exc.reason}.") from exc
+        except URLError as exc:
+            raise _Unreachable(url=address, reason=f"it can't be reached: {exc.reason}") from exc
+
+
+class _Unreachable(IndexFailed):
+    """Nobody answers at the address."""
+
+    unreachable = True
+
+
+class _Missing(IndexFailed):
+    """The index knows nothing of that name."""
+
+
+def read_metadata(wheel: Path) -> Message:
+    """The METADATA in a wheel; raises IndexFailed."""
+    try:
+        with zipfile.ZipFile(wheel) as opened:
+            (name,) = [n for n in opened.namelist() if re.fullmatch(r"[^/]+\.dist-info/METADATA", n)]
+            return email.message_from_bytes(opened.read(name))
+    except (zipfile.BadZipFile, ValueError, KeyError) as exc:
+        raise IndexFailed(url=wheel.name, reason=f"it is no wheel that can be read: {exc}") from exc
+
+
+def _file(project: str, entry: Any, base: str) -> IndexFile | None:
+    """A wheel of a project page that can be used here, else None."""
+    if not isinstance(entry, dict) or entry.get("yanked"):
+        return None
+    filename, hashes = str(entry.get("filename", "")), entry.get("hashes") or {}
+    try:
+        name, version, _, tags = parse_wheel_filename(filename)
+        python = SpecifierSet(entry.get("requires-python") or "")
+    except (InvalidWheelFilename, InvalidSpecifier):
+        return None
+    fits = python.contains(Version(_python()), prereleases=True) and not tags.isdisjoint(sys_tags())
+    if name != canonicalize_name(project) or not fits or not hashes.get("sha256"):
+        return None
+    meta = entry.get("core-metadata", entry.get("dist-info-metadata"))
+    return IndexFile(
+        project=str(name),
+        version=version,
+        filename=filename,
+        url=urljoin(base, str(entry.get("url", ""))),
+        sha256=str(hashes["sha256"]).lower(),
+        size=entry.get("size") if isinstance(entry.get("size"), int) else None,
+        requires_python=str(python),
+        metadata_sha256=str(meta["sha256"]).lower() if isinstance(meta, dict) and "sha256" in meta else None,
+    )
+
+
+def _python() -> str:
+    return platform.python_version()
+
+
+def _json(address: str, body: bytes) -> Any:
+    try:
+        return orjson.loads(body)
+    except orjson.JSONDecodeError as exc:
+        raise IndexFailed(url=address, reason="it answered something that is no JSON.") from exc
+
+
+def _compare(address: str, expected: str, found: str) -> None:
+    if expected != found:
+        reason = f"its hash is sha256:{found}, the index promised sha256:{expected}. Nothing was installed."
+        raise IndexFailed(url=address, reason=reason)

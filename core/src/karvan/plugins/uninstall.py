@@ -1,0 +1,215 @@
+"""Taking plugins out: what stands in the way and all that goes is said first; a purge leaves nothing.
+
+A purge needs no code of the plugin: the metadata rows and the tables below know everything by owner.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from packaging.utils import canonicalize_name
+
+from karvan.database import Database
+from karvan.metadata.catalog import Definition
+from karvan.metadata.store import read_definitions
+from karvan.plugins.discovery import Discovery
+from karvan.plugins.generations import Generations
+from karvan.plugins.state import Plugins
+from karvan_sdk.errors import PluginRefused, UnknownPlugin
+
+RESIDUE: Sequence[tuple[str, str, str]] = (
+    ("k_setting", "plugin = ?", "{plugin}"),
+    ("k_layout", "substr(widget, 1, length(?)) = ?", "{plugin}."),
+    ("k_delivery", "plugin = ?", "{plugin}"),
+    ("k_outbox", "object = ?", "{plugin}"),
+)
+"""Rows about a plugin outside the metadata: table, condition, value."""
+
+
+class SchemaToPurge(Protocol):
+    """What an uninstall needs of `karvan.schema.changes.Schema`."""
+
+    def purge(self, actor: Any, owner: str, object: str = "", field: str = "") -> Any: ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Going:
+    """A table or column of the plugin, with how many records hold something in it."""
+
+    kind: str
+    physical: str
+    rows: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class UninstallPlan:
+    """What an uninstall would do. With `blockers` it can't be done; `notes` say what stays, and why."""
+
+    plugin: str
+    purge: bool
+    blockers: tuple[str, ...]
+    distributions: tuple[str, ...]
+    data: tuple[Going, ...]
+    rows: Mapping[str, int]
+    files: int
+    notes: tuple[str, ...]
+
+    def as_dict(self) -> dict[str, Any]:
+        """The plan as plain data."""
+        return {
+            "plugin": self.plugin,
+            "purge": self.purge,
+            "blockers": list(self.blockers),
+            "distributions": list(self.distributions),
+            "data": [{"kind": d.kind, "physical": d.physical, "rows": d.rows} for d in self.data],
+            "rows": dict(self.rows),
+            "files": self.files,
+            "notes": list(self.notes),
+        }
+
+
+class Uninstaller:
+    """Takes plugins out of one workspace, and their code out of the generations of its home."""
+
+    def __init__(
+        self,
+        home: Path,
+        database: Database,
+        generations: Generations,
+        discovery: Discovery,
+        plugins: Plugins,
+        schema: SchemaToPurge,
+    ) -> None:
+        self._home = home
+        self._database = database
+        self._generations = generations
+        self._discovery = discovery
+        self._plugins = plugins
+        self._schema = schema
+
+    def plan(self, plugin: str, *, purge: bool) -> UninstallPlan:
+        """Everything that would go, and what stands in the way. Raises UnknownPlugin."""
+        definitions = self._definitions(plugin)
+        if not definitions and self._discovery.get(plugin) is None and plugin not in self._plugins.enabled():
+            raise UnknownPlugin(plugin)
+        going, notes = self._code(plugin)
+        files = self._home / "files" / plugin
+        return UninstallPlan(
+            plugin=plugin,
+            purge=purge,
+            blockers=tuple(
+                f"'{other}' needs it. Uninstall it first." for other in self._plugins.needing(plugin)
+            ),
+            distributions=going,
+            data=tuple(self._data(definitions)) if purge else (),
+            rows=self._rows(plugin) if purge else {},
+            files=sum(1 for p in files.rglob("*") if p.is_file()) if purge and files.is_dir() else 0,
+            notes=(*notes, *(() if purge else ("Its tables, fields and records are kept.",))),
+        )
+
+    def apply(self, actor: Any, plan: UninstallPlan) -> None:
+        """Do what a plan says: off, data, then code. Raises PluginRefused where something needs it."""
+        if plan.blockers:
+            raise PluginRefused(plugin=plan.plugin, action="uninstalled", reason=" ".join(plan.blockers))
+        if plan.plugin in self._plugins.enabled():
+            self._plugins.disable(actor, plan.plugin)
+        if plan.purge:
+            self._schema.purge(actor, f"plugin:{plan.plugin}")
+            self._clear(plan.plugin)
+        going, _ = self._code(plan.plugin)
+        if going:
+            with self._generations.alone():
+                self._generations.switch(self._generations.build(without=going))
+            self._generations.refresh()
+
+    # -- inside ----------------------------------------------------------------------------------------
+
+    def _definitions(self, plugin: str) -> list[Definition]:
+        with self._database.read() as connection:
+            return [d for d in read_definitions(connection) if d.owner == f"plugin:{plugin}"]
+
+    def _code(self, plugin: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """(distributions that go, notes): the plugin's own and those that nothing else needs."""
+        installed = self._discovery.get(plugin)
+        held = self._generations.distributions(self._generations.current())
+        if installed is None:
+            return (), ("Its code is not installed.",)
+        name = str(canonicalize_name(installed.distribution))
+        if name not in held:
+            note = f"The environment provides its code; to remove it: pip uninstall {name}."
+            return (), (note,)
+        others = [
+            p.id
+            for p in self._discovery.installed().values()
+            if p.id != plugin and canonicalize_name(p.distribution) == name
+        ]
+        if others:
+            return (), (f"Its code stays: '{others[0]}' is in the same distribution.",)
+        plugins = {str(canonicalize_name(p.distribution)) for p in self._discovery.installed().values()}
+        return tuple(_unneeded(self._generations, name, plugins - {name})), ()
+
+    def _data(self, definitions: Sequence[Definition]) -> list[Going]:
+        """The plugin's tables, and its columns on tables of others."""
+        with self._database.read() as connection:
+            everything = {d.uid: d for d in read_definitions(connection)}
+            found = []
+            for one in definitions:
+                if one.kind == "object":
+                    row = connection.fetchone(f'SELECT count(*) FROM "{one.physical}"')
+                elif one.kind == "field" and everything[one.parent].owner != one.owner:
+                    row = connection.fetchone(
+                        f'SELECT count(*) FROM "{everything[one.parent].physical}"'
+                        f' WHERE "{one.physical}" IS NOT NULL'
+                    )
+                else:
+                    continue
+                found.append(Going(kind=one.kind, physical=one.physical, rows=row[0] if row else 0))
+        return found
+
+    def _rows(self, plugin: str) -> dict[str, int]:
+        with self._database.read() as connection:
+            found = {}
+            for table, condition, value in RESIDUE:
+                text = f"SELECT count(*) FROM {table} WHERE {condition}"
+                row = connection.fetchone(text, _values(condition, value, plugin))
+                found[table] = row[0] if row else 0
+        return found
+
+    def _clear(self, plugin: str) -> None:
+        with self._database.write() as transaction:
+            for table, condition, value in RESIDUE:
+                text = f"DELETE FROM {table} WHERE {condition}"
+                transaction.execute(text, _values(condition, value, plugin))
+            transaction.execute("UPDATE k_state SET version = version + 1 WHERE id = 1")
+        folder = self._home / "files" / plugin
+        if folder.is_dir():
+            shutil.rmtree(folder)
+            if not any(folder.parent.iterdir()):
+                folder.parent.rmdir()
+
+
+def _values(condition: str, value: str, plugin: str) -> tuple[str, ...]:
+    return (value.format(plugin=plugin),) * condition.count("?")
+
+
+def _unneeded(generations: Generations, name: str, plugins: set[str]) -> list[str]:
+    """The distribution and, of the same generation, what only it needs."""
+    needs = generations.requirements(generations.current())
+    kept = {n for n in needs if n in plugins}
+    open_ = list(kept)
+    while open_:
+        for other in needs.get(open_.pop(), ()):
+            if other in needs and other not in kept and other != name:
+                kept.add(other)
+                open_.append(other)
+    reached, open_ = {name}, [name]
+    while open_:
+        for other in needs.get(open_.pop(), ()):
+            if other in needs and other not in reached:
+                reached.add(other)
+                open_.append(other)
+    return sorted(reached - kept)
