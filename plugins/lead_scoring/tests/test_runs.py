@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
 from typing import Any
 
 import pytest
 
 from karvan.testing import admin_of
 from karvan.worker import deliver
-from karvan_lead_scoring import rescoring, runs
+from karvan_lead_scoring import rescoring, rules, runs
 from karvan_lead_scoring.rules import PIECE
 from karvan_sdk import TryLater
 
@@ -65,7 +67,7 @@ def test_a_run_lets_others_work_in_between(crowd: Desk, monkeypatch: pytest.Monk
 
 def test_a_run_goes_on_where_it_was_interrupted(crowd: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     places: list[int] = []
-    score_after = runs.score_after
+    score_after = rescoring.score_after
 
     def dying(ctx: Any, object: str, after: int, note: Any) -> Any:
         places.append(after)
@@ -121,7 +123,7 @@ def test_an_interruption_between_two_changes_is_no_matter(
     crowd: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     calls: list[int] = []
-    score_after = runs.score_after
+    score_after = rescoring.score_after
 
     def dying(ctx: Any, object: str, after: int, note: Any) -> Any:
         calls.append(after)
@@ -186,6 +188,23 @@ def test_a_run_for_a_record_that_is_gone_ends(desk: Desk) -> None:
     assert (desk.get("scoring_run", id)["state"], desk.get("scoring_run", id)["scored"]) == ("done", 0)
 
 
+def test_two_workers_share_a_run(crowd: Desk) -> None:
+    crowd.rule("Company", COMPANY, 40)
+    (run,) = runs.run_all(crowd.context(), ["lead"], "asked")
+    ready = Barrier(2)
+
+    def work() -> None:
+        ready.wait()
+        runs.carry_out(crowd.context(), run)
+
+    with ThreadPoolExecutor(2) as pool:
+        for ended in [pool.submit(work), pool.submit(work)]:
+            ended.result()
+    assert crowd.scores() == right(40)
+    found = crowd.get("scoring_run", run)
+    assert (found["state"], found["scored"], found["changed"]) == ("done", MANY, MANY)
+
+
 # -- somebody else is faster -------------------------------------------------------------------------------
 
 
@@ -194,7 +213,7 @@ def meanwhile(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[], Any]], 
     """Does something once, between the moment when rules are asked and the moment when scores are written."""
 
     def set_up(act: Callable[[], Any]) -> None:
-        ask = rescoring.ask_rules
+        ask = rules.ask_rules
         acts = [act]
 
         def interrupted(*arguments: Any) -> Any:
@@ -304,6 +323,22 @@ def test_a_piece_asks_as_much_for_many_leads_as_for_few(desk: Desk, statements: 
 
     cost(5)  # what is only read once is known from here on
     assert cost(12) == cost(150)
+
+
+def test_a_batch_of_events_asks_as_much_for_many_leads_as_for_few(desk: Desk, statements: Counting) -> None:
+    for n in range(5):
+        desk.rule(f"R{n}", f'company = "E{n}"', 10)
+    desk.settle()
+
+    def cost(size: int) -> int:
+        ids = desk.add_many("lead", [{"name": f"L{n}", "company": f"E{n % 9}"} for n in range(size)])
+        with statements() as asked:
+            rescoring.rescore_ids(desk.context(), "lead", ids)
+        assert {desk.score(id) for id in ids} == {10, 0}
+        return len(asked)
+
+    cost(9)  # what is only read once is known from here on
+    assert cost(10) == cost(100)
 
 
 def test_a_thousand_leads_are_scored_with_a_bounded_number_of_statements(

@@ -133,6 +133,7 @@ def test_the_best_open_leads_stand_on_the_home_page(desk: Desk) -> None:
     assert shown
     page = make_page_client(desk.workspace).get(shown[1].replace("&amp;", "&"))
     assert page.status_code == 200
+    assert "Best open leads" in html
     assert "EEEEE" not in page.get_data(as_text=True)
 
 

@@ -60,6 +60,7 @@ def render_top_leads(ctx: WidgetContext) -> str | None:
         {
             "id": row["id"],
             "name": row["name"],
+            "company": row["company"],
             "score": row[SCORE],
             "share": scale.share(row[SCORE]),
             "grade": _grade(ctx, "lead", row[GRADE]),
