@@ -103,6 +103,16 @@ def test_lines_are_numbered_in_the_order_in_which_they_come(shop: Any) -> None:
     assert [shop.get("deal_line", i)["position"] for i in ids] == [1, 1, 2, 3]
 
 
+def test_a_line_whose_product_is_in_the_trash_is_still_totalled(shop: Any) -> None:
+    pump = shop.product()
+    line = shop.line(shop.deal(), pump)
+    shop.remove("deal_line", line)
+    shop.remove("product", pump)
+    shop.restore("deal_line", line)
+    shop.change("deal_line", line, quantity="5")
+    assert price_of(shop, line)[:3] == ("10.0000", "list", "50.000")
+
+
 def test_a_deal_without_an_amount_has_the_currency_of_its_book(shop: Any) -> None:
     pump, book = shop.product(), shop.book(currency="USD")
     shop.row(book, pump, "4")

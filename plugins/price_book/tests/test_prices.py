@@ -17,6 +17,7 @@ from karvan_price_book.prices import (
     pick_break,
     standard_book,
 )
+from karvan_price_book.terms import Deal, Terms
 
 DAY = date(2026, 6, 15)
 PUMP = Product(id=1, name="Pump", price=Decimal("9.99"), currency="EUR")
@@ -119,3 +120,9 @@ def test_no_price_is_taken_from_elsewhere(
     product: Product, chosen: Book | None, currency: str, why: Missing
 ) -> None:
     assert find_price(product, chosen, (), Decimal(1), currency, DAY) is why
+
+
+def test_a_book_out_of_sight_is_no_reason_to_take_the_list_price() -> None:
+    deal = Deal(id=1, name="Deal", currency="EUR", book=7, day=DAY)
+    terms = Terms(deals={1: deal}, products={1: PUMP}, books={})
+    assert terms.price(deal, PUMP, Decimal(1)) is Missing.BOOK_NOT_VALID

@@ -48,8 +48,13 @@ BREAKS = {
 }
 """From which quantity on which part of the list price is asked."""
 BOOKS: tuple[Record, ...] = (
-    {"name": "Standard", "standard": True, "priority": 10, "description": "For all without other terms."},
-    {"name": "Partner", "standard": False, "description": "For partners: who buys more pays less."},
+    {
+        "name": "General prices",
+        "standard": True,
+        "priority": 10,
+        "description": "For all who have no other terms.",
+    },
+    {"name": "Partners", "standard": False, "description": "For partners: who buys more pays less."},
 )
 
 

@@ -63,8 +63,8 @@ def prepare_line(terms: Terms, change: Change, event: str, places: Places) -> Ch
     """One line with what follows from its values. A line that gets no price is left without a total."""
     deal = terms.deals.get(change.get("deal") or 0)
     product = terms.products.get(change.get("product") or 0)
-    if deal is None or product is None:
-        return change
+    if deal is None:  # out of sight for who acts: nothing can be worked out, so the gate refuses it
+        return change.with_values(total=None, total_currency=None)
     found = {**follow_product(change, event, product), **price_line(terms, change, deal, product)}
     if change.get("position") is None:
         found["position"] = places.next(deal.id)
@@ -72,9 +72,11 @@ def prepare_line(terms: Terms, change: Change, event: str, places: Places) -> Ch
     return change.with_values(**new) if new else change
 
 
-def follow_product(change: Change, event: str, product: Product) -> Mapping[str, Any]:
+def follow_product(change: Change, event: str, product: Product | None) -> Mapping[str, Any]:
     """Tax rate and name of a new product, where no others were given along with it."""
     found: dict[str, Any] = {}
+    if product is None:
+        return found
     if event == "create":
         if change.get("tax_rate") is None:
             found["tax_rate"] = product.tax_rate
@@ -87,7 +89,7 @@ def follow_product(change: Change, event: str, product: Product) -> Mapping[str,
     return found
 
 
-def price_line(terms: Terms, change: Change, deal: Deal, product: Product) -> Mapping[str, Any]:
+def price_line(terms: Terms, change: Change, deal: Deal, product: Product | None) -> Mapping[str, Any]:
     """Price, its source, total and currency of a line."""
     price, source = decide_price(terms, change, deal, product)
     total = None
@@ -102,7 +104,7 @@ def price_line(terms: Terms, change: Change, deal: Deal, product: Product) -> Ma
 
 
 def decide_price(
-    terms: Terms, change: Change, deal: Deal, product: Product
+    terms: Terms, change: Change, deal: Deal, product: Product | None
 ) -> tuple[Decimal | None, str | None]:
     """The unit price and where it comes from.
 
@@ -117,7 +119,7 @@ def decide_price(
     moved = is_foreign(change, deal)
     if kept and (source == TYPED or not (moved or change.changed("quantity"))):
         return before, source
-    found = terms.price(deal, product, change.get("quantity"))
+    found = terms.price(deal, product, change.get("quantity")) if product else Missing.NO_PRICE
     if isinstance(found, Found):
         return found.price, found.source
     return (before, source) if kept and not moved else (None, None)
@@ -170,9 +172,9 @@ def explain(ctx: HookContext, terms: Terms, change: Change, event: str) -> Itera
         if deal is not None and is_foreign(change, deal):
             yield "deal", foreign_words(ctx, change, deal)
         return
-    if deal is None or product is None:
+    if deal is None or (product is None and change.get("unit_price") is None):
         yield "product", ctx.t("The line cannot be priced: its deal or its product cannot be read.")
-    elif change.get("unit_price") is not None:
+    elif product is None or change.get("unit_price") is not None:
         if is_foreign(change, deal):
             yield "unit_price", foreign_words(ctx, change, deal)
         else:
@@ -195,7 +197,7 @@ def missing_words(ctx: HookContext, terms: Terms, deal: Deal, product: Product, 
     book = terms.book_of(deal)
     names = {
         "product": product.name,
-        "book": book.name if book else "",
+        "book": book.name if book else f"#{deal.book}",
         "currency": deal.currency,
         "other": book.currency if book and why is Missing.BOOK_CURRENCY else product.currency,
     }

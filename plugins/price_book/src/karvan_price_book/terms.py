@@ -48,6 +48,8 @@ class Terms:
     def price(self, deal: Deal, product: Product, quantity: Decimal) -> Found | Missing:
         """The price of a product on a deal."""
         book = self.book_of(deal)
+        if deal.book is not None and book is None:  # out of sight: no reason to take another price
+            return Missing.BOOK_NOT_VALID
         rows = self.rows.get((book.id, product.id), ()) if book else ()
         return find_price(product, book, rows, quantity, deal.currency, deal.day)
 
