@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import click
@@ -15,6 +16,10 @@ from karvan.plugins.uninstall import UninstallPlan
 from karvan.workspace import Workspace
 
 YES = click.option("--yes", is_flag=True, help="Do it without asking.")
+SCHEMA_WORDS = {
+    "create_table": "table", "add_column": "columns", "create_index": "indexes",
+    "drop_index": "indexes less", "reattach": "parts back with their data",
+}  # fmt: skip
 PLAN = click.option("--plan", "only_plan", is_flag=True, help="Show what would be done, and do nothing.")
 
 
@@ -175,9 +180,22 @@ def _show_install(plan: InstallPlan, language: str) -> None:
             say(f"            answers {route.path} without a sign-in: {route.why(language)}")
     for name in plan.present:
         say(f"Here      {name}")
-    for step in plan.schema:
-        if step["action"] in ("create_table", "add_column", "create_index", "reattach"):
-            say(f"Schema    {step['action']} {step['physical']}")
+    for table, steps in _by_table(plan.schema).items():
+        say(f"Schema    {table}: {', '.join(steps)}")
+
+
+def _by_table(schema: Sequence[Mapping[str, Any]]) -> dict[str, list[str]]:
+    """What happens to each table, in words: `new table`, `12 columns`, `3 indexes`."""
+    counted: dict[str, Counter[str]] = {}
+    for step in schema:
+        word = SCHEMA_WORDS.get(step["action"])
+        if word:
+            table = step.get("table") or step.get("index", {}).get("table") or step["physical"]
+            counted.setdefault(table, Counter())[word] += 1
+    return {
+        table: ["new table" if word == "table" else f"{number} {word}" for word, number in words.items()]
+        for table, words in sorted(counted.items())
+    }
 
 
 def _show_uninstall(plan: UninstallPlan) -> None:

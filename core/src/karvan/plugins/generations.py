@@ -8,18 +8,20 @@ it may have imported is unchanged.
 
 from __future__ import annotations
 
+import email
 import fcntl
 import hashlib
 import importlib
 import importlib.util
 import os
+import re
 import shutil
 import stat
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import importlib_metadata
@@ -29,10 +31,16 @@ from installer.exceptions import InstallerError
 from installer.sources import WheelFile
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
+from packaging.version import Version
 
 from karvan_sdk.errors import KarvanError
 
 DRAFT = "new-"
+MADE = "gen-"
+KEPT = 3
+"""Generations that stay on the disk for a way back, the one in use included."""
+UNPACKED_MAX = 500 * 1024 * 1024
+"""Bytes that one wheel may unpack to."""
 
 
 class CodeRefused(KarvanError):
@@ -57,6 +65,8 @@ class Generations:
     def __init__(self, home: Path) -> None:
         self._folder = home.absolute() / "generations"
         self._active: int | None = None
+        self._seen: dict[str, Distribution] = {}
+        self._held: list[int] = []
 
     # -- what is there ---------------------------------------------------------------------------------
 
@@ -71,18 +81,17 @@ class Generations:
 
     def site(self, number: int) -> Path:
         """The folder of a generation that goes on the path."""
-        return self._folder / f"gen-{number}" / "site"
+        return self._folder / f"{MADE}{number}" / "site"
 
     def distributions(self, number: int | None) -> Mapping[str, Distribution]:
         """What a generation holds, by normalised name."""
         if number is None:
             return {}
         found = {}
-        for one in importlib_metadata.distributions(path=[str(self.site(number))]):
-            name = str(canonicalize_name(one.metadata["Name"]))
+        for name, one in _distributions([str(self.site(number))]):
             record = one.read_text("RECORD") or ""
             digest = hashlib.sha256(record.encode()).hexdigest()
-            found[name] = Distribution(name=name, version=str(one.metadata["Version"]), digest=digest)
+            found[name] = Distribution(name=name, version=_meta(one, "Version"), digest=digest)
         return found
 
     def requirements(self, number: int | None) -> Mapping[str, tuple[str, ...]]:
@@ -90,10 +99,8 @@ class Generations:
         if number is None:
             return {}
         return {
-            str(canonicalize_name(one.metadata["Name"])): tuple(
-                str(canonicalize_name(Requirement(text).name)) for text in one.requires or ()
-            )
-            for one in importlib_metadata.distributions(path=[str(self.site(number))])
+            name: tuple(str(canonicalize_name(Requirement(text).name)) for text in one.requires or ())
+            for name, one in _distributions([str(self.site(number))])
         }
 
     def check(self) -> None:
@@ -113,20 +120,23 @@ class Generations:
         """Let this process see the generation in use; False where that needs a new process.
 
         A generation that only adds or takes away distributions is taken up at once. One in which a version
-        changed is not: what is imported already would be mixed with it.
+        differs from any that this process ever had on its path is not, even if that was taken away meanwhile:
+        what is imported already would be mixed with it.
         """
         wanted = self.current()
         if wanted == self._active or wanted is None:
             return wanted == self._active
+        new = self.distributions(wanted)
+        if any(new[name] != one for name, one in self._seen.items() if name in new):
+            return False
+        self._hold(wanted)
         if self._active is not None:
-            old, new = self.distributions(self._active), self.distributions(wanted)
-            if any(new[name] != one for name, one in old.items() if name in new):
-                return False
             sys.path[:] = [
                 str(self.site(wanted)) if p == str(self.site(self._active)) else p for p in sys.path
             ]
         else:
             sys.path.append(str(self.site(wanted)))
+        self._seen.update(new)
         self._active = wanted
         importlib.invalidate_caches()
         return True
@@ -137,18 +147,27 @@ class Generations:
             mine = str(self.site(self._active))
             sys.path[:] = [p for p in sys.path if p != mine]
             self._active = None
+        while self._held:
+            os.close(self._held.pop())
+
+    def _hold(self, number: int) -> None:
+        """Keep a generation from being tidied away while this process lives: packages that were imported
+        from it go on reading their files there."""
+        handle = os.open(self.site(number), os.O_RDONLY | os.O_CLOEXEC)
+        fcntl.flock(handle, fcntl.LOCK_SH)
+        self._held.append(handle)
 
     # -- a new one -------------------------------------------------------------------------------------
 
     @contextmanager
     def alone(self) -> Iterator[None]:
-        """Hold off other installs and uninstalls of this home; clears away what a killed one left."""
+        """Hold off other installs and uninstalls of this home; clears away what a killed one left, and old
+        generations that no process uses."""
         self._folder.mkdir(parents=True, exist_ok=True)
         handle = os.open(self._folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             fcntl.flock(handle, fcntl.LOCK_EX)
-            for left in self._folder.glob(f"{DRAFT}*"):
-                _remove(left)
+            self._tidy()
             yield
         finally:
             os.close(handle)
@@ -158,22 +177,14 @@ class Generations:
 
         Call it inside `alone`. The pointer stays where it is. Raises CodeRefused.
         """
-        number = 1 + max((int(p.name[4:]) for p in self._folder.glob("gen-*")), default=0)
+        number = 1 + max(self._numbers(), default=0)
         draft = self._folder / f"{DRAFT}{number}"
-        site = draft / "site"
-        now = self.current()
-        if now is None:
-            site.mkdir(parents=True)
-        else:
-            shutil.copytree(self.site(now), site, ignore=shutil.ignore_patterns("__pycache__"))
-            _set_writable(site)
-        for name in without:
-            _take_out(site, name)
-        for wheel in wheels:
-            _put_in(site, wheel, draft)
-        shutil.rmtree(draft / "bin", ignore_errors=True)
-        _set_read_only(site)
-        os.rename(draft, self._folder / f"gen-{number}")
+        try:
+            self._fill(draft, wheels, without)
+        except BaseException:
+            _remove(draft)
+            raise
+        os.rename(draft, self._folder / f"{MADE}{number}")
         _flush(self._folder)
         return number
 
@@ -189,17 +200,72 @@ class Generations:
 
     def discard(self, number: int) -> None:
         """Remove a generation that was built and never used."""
-        _remove(self._folder / f"gen-{number}")
+        _remove(self._folder / f"{MADE}{number}")
+
+    # -- inside ----------------------------------------------------------------------------------------
+
+    def _numbers(self) -> list[int]:
+        return [int(p.name.removeprefix(MADE)) for p in self._folder.glob(f"{MADE}*")]
+
+    def _fill(self, draft: Path, wheels: Sequence[Path], without: Sequence[str]) -> None:
+        site = draft / "site"
+        now = self.current()
+        if now is None:
+            site.mkdir(parents=True)
+        else:
+            shutil.copytree(self.site(now), site, ignore=shutil.ignore_patterns("__pycache__"))
+            _set_writable(site)
+        for name in without:
+            _take_out(site, name)
+        for wheel in wheels:
+            _put_in(site, wheel, draft)
+        shutil.rmtree(draft / "bin", ignore_errors=True)
+        _set_read_only(site)
+        _flush(draft)
+
+    def _tidy(self) -> None:
+        """Remove drafts, generations that were never pointed to, and old ones that nobody holds."""
+        for left in self._folder.glob(f"{DRAFT}*"):
+            _remove(left)
+        now = self.current() or 0
+        old = sorted((n for n in self._numbers() if n <= now), reverse=True)[KEPT:]
+        for number in (*old, *(n for n in self._numbers() if n > now)):
+            if not self._is_held(number):
+                self.discard(number)
+
+    def _is_held(self, number: int) -> bool:
+        try:
+            handle = os.open(self.site(number), os.O_RDONLY | os.O_CLOEXEC)
+        except FileNotFoundError:
+            return False
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        finally:
+            os.close(handle)
+        return False
 
 
 def provided(generations: Path) -> Mapping[str, str]:
     """The distributions of the environment by normalised name with their versions, generations left out."""
     folders = [p for p in sys.path if not Path(p or ".").absolute().is_relative_to(generations)]
-    return {
-        str(canonicalize_name(one.metadata["Name"])): str(one.metadata["Version"])
-        for one in importlib_metadata.distributions(path=folders)
-        if one.metadata["Name"]
-    }
+    found: dict[str, str] = {}
+    for name, one in _distributions(folders):
+        found.setdefault(name, _meta(one, "Version"))  # the first on the path is the one that is imported
+    return found
+
+
+def _distributions(folders: Sequence[str]) -> Iterator[tuple[str, Any]]:
+    """Distributions with their normalised names; one without a name is a leftover of another installer."""
+    for one in importlib_metadata.distributions(path=list(folders)):
+        if name := _meta(one, "Name"):
+            yield str(canonicalize_name(name)), one
+
+
+def _meta(distribution: Any, key: str) -> str:
+    metadata = distribution.metadata
+    return str(metadata[key] or "") if metadata is not None and key in metadata else ""
 
 
 # -- files -------------------------------------------------------------------------------------------------
@@ -212,6 +278,7 @@ def _put_in(site: Path, wheel: Path, draft: Path) -> None:
     destination = SchemeDictionaryDestination(schemes, sys.executable, "posix")
     try:
         with WheelFile.open(wheel) as source:
+            _check_names(source)
             _refuse_shadows(site, source, wheel.name)
             source.validate_record(validate_contents=True)
             unpack(source, destination, {"INSTALLER": b"karvan\n"})
@@ -219,14 +286,40 @@ def _put_in(site: Path, wheel: Path, draft: Path) -> None:
         raise CodeRefused(reason=f"'{wheel.name}' can't be unpacked: {exc}") from exc
 
 
-def _refuse_shadows(site: Path, source: Any, name: str) -> None:
-    """Raise CodeRefused where a wheel would bring a module that is there already."""
-    tops = {path.partition("/")[0] for (path, _, _), _, _ in source.get_contents()}
-    for top in sorted(t for t in tops if not t.endswith((".dist-info", ".data"))):
+def _check_names(source: WheelFile) -> None:
+    """Raise ValueError where the METADATA is another distribution's than the name of the file says."""
+    fields = email.message_from_string(source.read_dist_info("METADATA"))
+    said, version = str(fields.get("Name", "")), str(fields.get("Version", ""))
+    if canonicalize_name(said) != canonicalize_name(source.distribution) or (
+        Version(version) != Version(source.version)
+    ):
+        raise ValueError(f"its METADATA says '{said} {version}'")
+
+
+def _refuse_shadows(site: Path, source: WheelFile, name: str) -> None:
+    """Raise CodeRefused where a wheel would bring what is there already, or more than modules."""
+    for top in sorted(set(_tops(source, name))):
+        if not re.fullmatch(r"[^\W\d]\w*(\.[\w.-]+)?", top) or top.endswith(".pth"):
+            raise CodeRefused(reason=f"'{name}' brings '{top}', which is neither a package nor a module.")
         if (site / top).exists():
             raise CodeRefused(reason=f"'{name}' brings '{top}', which another installed distribution has.")
-        if _is_provided(top.removesuffix(".py"), site.parents[1]):
+        if _is_provided(top.partition(".")[0], site.parents[1]):
             raise CodeRefused(reason=f"'{name}' brings '{top}', which the environment has already.")
+
+
+def _tops(source: WheelFile, name: str) -> Iterable[str]:
+    """What a wheel brings at the top of the path, its own metadata left out."""
+    size = 0
+    for (path, _, _), stream, _ in source.get_contents():
+        size += stream.seek(0, os.SEEK_END)
+        if size > UNPACKED_MAX:
+            raise CodeRefused(reason=f"'{name}' unpacks to more than {UNPACKED_MAX} bytes.")
+        parts = PurePosixPath(path).parts
+        if parts[0] == source.data_dir:
+            if parts[1:2] in (("purelib",), ("platlib",)):
+                yield from parts[2:3]
+        elif parts[0] != source.dist_info_dir:
+            yield parts[0]
 
 
 def _is_provided(module: str, generations: Path) -> bool:
@@ -240,7 +333,7 @@ def _is_provided(module: str, generations: Path) -> bool:
 
 def _take_out(site: Path, name: str) -> None:
     for one in importlib_metadata.distributions(path=[str(site)]):
-        if canonicalize_name(one.metadata["Name"]) != name:
+        if canonicalize_name(_meta(one, "Name")) != name:
             continue
         for file in one.files or ():
             path = Path(str(one.locate_file(file)))
@@ -258,12 +351,9 @@ def _set_writable(site: Path) -> None:
 
 def _set_read_only(site: Path) -> None:
     """Files and folders of a generation are never written again; flushed, so that a crash can't thin them."""
-    for path in sorted(site.rglob("*"), reverse=True):
-        if path.is_file():
-            with path.open("rb") as stream:
-                os.fsync(stream.fileno())
+    for path in (*sorted(site.rglob("*"), reverse=True), site):
         path.chmod(path.stat().st_mode & ~(stat.S_IWUSR | stat.S_IWGRP | stat.S_IWOTH))
-    site.chmod(site.stat().st_mode & ~(stat.S_IWUSR | stat.S_IWGRP | stat.S_IWOTH))
+        _flush(path)
 
 
 def _remove(path: Path) -> None:
@@ -274,8 +364,8 @@ def _remove(path: Path) -> None:
         path.unlink(missing_ok=True)
 
 
-def _flush(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
+def _flush(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)
     finally:
