@@ -291,7 +291,7 @@ def lie(shop: Shop) -> None:
     [
         (lie, IndexFailed, "the index promised sha256"),
         (break_record, CodeRefused, "can't be unpacked"),
-        (escape, CodeRefused, "can't be unpacked"),
+        (escape, CodeRefused, "gnu-1.0-py3-none-any.whl"),
         (lambda shop: plugin_wheel(shop.folder, "zoo", code=LOOSE), CodeRefused,
          "the bear is loose"),
         (lambda shop: plugin_wheel(shop.folder, "zoo", requires=("gnu>=2",)), CodeRefused,
