@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import os
+import re
 import struct
 import sys
+import threading
 import zipfile
 from pathlib import Path
 
@@ -14,7 +17,9 @@ from flask.testing import FlaskClient
 
 from karvan_marketplace import archive
 from karvan_marketplace import folder as folder_module
+from karvan_marketplace.errors import UnknownFile
 from karvan_marketplace.folder import Folder
+from karvan_marketplace.wheel import Wheel
 
 from .wheels import OBJECT, metadata, write_plugin, write_wheel
 
@@ -338,6 +343,23 @@ def test_a_wheel_that_lies_about_its_number_of_entries_is_refused(wheels: Path, 
     assert "entries; 10,000 are allowed" in refused(client)[path.name]
 
 
+@pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_a_wheel_packed_by_a_method_without_a_bound_is_refused(
+    wheels: Path, client: FlaskClient, method: int
+) -> None:
+    path = write_wheel(wheels, "tools")
+    with zipfile.ZipFile(path, "a", method) as zipped:
+        zipped.writestr("tools/zeros", b"\0" * 1_000_000)
+    assert "another method than deflate" in refused(client)[path.name]
+
+
+def test_a_wheel_in_which_a_name_stands_twice_is_refused(wheels: Path, client: FlaskClient) -> None:
+    path = write_wheel(wheels, "tools")
+    with zipfile.ZipFile(path, "a") as zipped, pytest.warns(UserWarning, match="Duplicate name"):
+        zipped.writestr(f"{INFO}/METADATA", metadata("tools", "1.0"))
+    assert f"'{INFO}/METADATA' stands twice" in refused(client)[path.name]
+
+
 def test_a_metadata_file_beyond_the_limit_is_refused(wheels: Path, client: FlaskClient) -> None:
     path = write_wheel(wheels, "tools", text="x" * archive.TEXT_MAX)
     assert "METADATA' says it holds" in refused(client)[path.name]
@@ -349,7 +371,7 @@ def test_an_entry_that_lies_about_its_size_is_refused(wheels: Path, client: Flas
     name = f"{INFO}/METADATA".encode()
     at = data.rfind(name) - 46 + 24  # the size in the zip's directory (APPNOTE 4.3.12)
     path.write_bytes(data[:at] + struct.pack("<L", 10) + data[at + 4 :])
-    assert path.name in refused(client)
+    assert "METADATA' can't be unpacked" in refused(client)[path.name]
     assert client.get("/simple/tools/").status_code == 404
 
 
@@ -413,6 +435,46 @@ def test_the_folder_is_not_looked_at_on_every_request(wheels: Path) -> None:
     wheel, stream = folder.open(path.name)
     with stream:
         assert len(stream.read()) == wheel.size
+
+
+def test_a_wheel_replaced_between_two_looks_is_read_anew_before_it_is_sent(wheels: Path) -> None:
+    folder = Folder(wheels, look_every_s=3600)
+    path = write_plugin(wheels, title="Old")
+    before = folder.look().files[path.name]
+    write_plugin(wheels, title="New and longer")
+
+    wheel, stream = folder.open(path.name)
+    with stream:
+        data = stream.read()
+
+    assert wheel.sha256 != before.sha256
+    assert wheel.sha256 == hashlib.sha256(data).hexdigest()
+    path.unlink()
+    with pytest.raises(UnknownFile, match=re.escape(path.name)):
+        folder.open(path.name)
+
+
+def test_requests_go_on_with_the_old_catalogue_while_one_reads_the_folder(
+    wheels: Path, folder: Folder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = folder.catalogue()
+    reading, go_on = threading.Event(), threading.Event()
+    real = folder_module.read_wheel
+
+    def slow(path: Path) -> Wheel:
+        reading.set()
+        assert go_on.wait(30)
+        return real(path)
+
+    monkeypatch.setattr(folder_module, "read_wheel", slow)
+    write_plugin(wheels)
+    reader = threading.Thread(target=folder.catalogue)
+    reader.start()
+    assert reading.wait(30)
+    assert folder.catalogue() is before
+    go_on.set()
+    reader.join()
+    assert list(folder.catalogue().plugins) == ["parcels"]
 
 
 def test_a_folder_that_vanishes_empties_the_catalogue_and_comes_back(
