@@ -18,7 +18,10 @@ import karvan
 import karvan_sdk
 from karvan.api.problems import answer_of
 from karvan.api.routes import ROUTES
+from karvan.database.models import db
+from karvan.events import deliveries, outbox
 from karvan.settings import Settings
+from karvan.worker import LIMIT_S
 from karvan_sdk import (
     FIELD_TYPES,
     SETTING_TYPES,
@@ -35,6 +38,7 @@ from karvan_sdk import (
     describe_hooks,
     manifest,
 )
+from karvan_sdk.expressions import FILTER, RESTRICTION, RULE, Context
 from tests.source import ROOT
 
 DOCS = ROOT / "docs"
@@ -151,6 +155,47 @@ def test_every_capability_is_documented() -> None:
     assert known == set(
         re.findall(r"(?:^|\|)(\w+)", manifest._CAPABILITY.pattern.replace("(read|write)", ""))
     )
+
+
+# -- events ------------------------------------------------------------------------------------------------
+
+
+def test_every_event_is_documented_with_what_it_is_told_through() -> None:
+    told = {name: f"`records_changed`, event `{verb}`" for name, verb in deliveries.VERBS.items()}
+    documented = {n: cells[1] for n, cells in rows(read("events.md")).items()}
+    assert documented == told | {outbox.PLUGIN_ENABLED: "`plugin_enabled` of that plugin"}
+
+
+def test_the_waits_and_limits_of_events_are_those_of_the_code() -> None:
+    text = read("events.md")
+    waits = re.findall(r"^\| (\d+) \| (\d+) s \|$", section(text, "Failure"), flags=re.MULTILINE)
+    tried = range(1, deliveries.ATTEMPTS_MAX)
+    assert waits == [(str(n), str(deliveries.BACKOFF_S[n - 1])) for n in tried]
+    assert f"After {deliveries.ATTEMPTS_MAX} attempts" in text
+    assert f"at most {deliveries.BATCH} events" in text
+    assert f"A call has {LIMIT_S:.0f} s." in text
+    assert f"told again {deliveries.CLAIM_S:.0f} s after they were taken" in text
+
+
+# -- tables ------------------------------------------------------------------------------------------------
+
+
+def test_every_static_table_is_documented_with_its_columns() -> None:
+    documented = {
+        name: re.split(r"[;:]", re.sub(r"\([^)]*\)", "", cells[0]))[0].replace(" ", "").split(",")
+        for name, cells in rows(section(read("architecture.md"), "Static tables")).items()
+    }
+    assert documented == {t.name: [c.name for c in t.columns] for t in db.metadata.tables.values()}
+
+
+# -- expressions -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("context", [FILTER, RULE, RESTRICTION], ids=lambda c: str(c.name))
+def test_a_place_for_expressions_is_documented_with_what_it_allows(context: Context) -> None:
+    cells = rows(section(read("expressions.md"), "Where an expression stands"))[context.name]
+    allowed = [{"yes": True, "no": False}[cell] for cell in cells[:3]]
+    assert (allowed, int(cells[3])) == ([context.before, context.live, context.actor], context.steps)
 
 
 # -- settings ----------------------------------------------------------------------------------------------
@@ -272,6 +317,31 @@ def links(page: Path) -> Iterator[Path]:
 )
 def test_every_link_of_a_page_leads_somewhere(page: Path) -> None:
     assert not [str(target) for target in links(page) if not target.exists()]
+
+
+def slug(heading: str) -> str:
+    """The anchor of a heading, as GitHub makes it."""
+    return re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-")
+
+
+@pytest.mark.parametrize("page", sorted(DOCS.rglob("*.md")), ids=lambda p: str(p.relative_to(DOCS)))
+def test_every_anchor_of_a_link_is_a_heading(page: Path) -> None:
+    lost = []
+    for target, anchor in re.findall(r"\]\(([^)#:]*)#([^)]+)\)", page.read_text(encoding="utf-8")):
+        text = (page.parent / target if target else page).read_text(encoding="utf-8")
+        if anchor not in {slug(heading) for heading in re.findall(r"^#+ (.+)$", text, flags=re.MULTILINE)}:
+            lost.append(f"{target}#{anchor}")
+    assert not lost
+
+
+@pytest.mark.parametrize("name", sorted(manifest.KEYS))
+def test_the_changelog_names_every_key_of_the_manifest(name: str) -> None:
+    assert f"`{name}`" in (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("name", [*deliveries.VERBS, outbox.PLUGIN_ENABLED])
+def test_the_changelog_names_every_event(name: str) -> None:
+    assert f"`{name}`" in (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("name", describe_hooks())
