@@ -227,6 +227,19 @@ def meanwhile(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[], Any]], 
     return set_up
 
 
+def test_a_piece_that_another_worker_did_meanwhile_is_not_done_twice(crowd: Desk, meanwhile: Any) -> None:
+    crowd.rule("Company", COMPANY, 40)
+    crowd.settle()
+    ctx = crowd.context()
+    (run,) = runs.run_all(ctx, ["lead"], "asked")  # nothing will change: only the run tells of the other
+    meanwhile(lambda: runs.next_piece(ctx, run))
+    with pytest.raises(rescoring.Outrun):
+        runs.next_piece(ctx, run)
+    assert crowd.get("scoring_run", run)["scored"] == PIECE
+    runs.carry_out(ctx, run)
+    assert crowd.get("scoring_run", run)["scored"] == MANY
+
+
 def test_a_record_changed_meanwhile_is_read_again(desk: Desk, meanwhile: Any) -> None:
     desk.rule("Company", COMPANY, 40)
     desk.settle()

@@ -11,7 +11,8 @@ from karvan.plugins.context import PluginContext
 from karvan.testing import admin_of, set_settings
 from karvan_crm.demo import make_demo
 from karvan_lead_scoring import starter
-from karvan_sdk import ValidationFailed
+from karvan_lead_scoring.rescoring import rescore_ids
+from karvan_sdk import HookContext, ValidationFailed
 
 from .conftest import Desk
 
@@ -65,14 +66,18 @@ def test_the_plugins_own_changes_are_not_scored_again(desk: Desk, monkeypatch: p
     desk.rule("Company", COMPANY, 40)
     desk.settle()
     asked: list[list[int]] = []
-    monkeypatch.setattr("karvan_lead_scoring.plugin.rescore_ids", lambda ctx, object, ids: asked.append(ids))
+
+    def noting(ctx: HookContext, object: str, ids: list[int]) -> None:
+        asked.append(ids)
+        rescore_ids(ctx, object, ids)
+
+    monkeypatch.setattr("karvan_lead_scoring.plugin.rescore_ids", noting)
     id = desk.add("lead", name="Ada", company="Engines")
     desk.settle()
-    assert asked == [[id]]
-    monkeypatch.undo()
-    desk.change("lead", id, title="CEO")
+    desk.change("lead", id, company=None)
     desk.settle()
-    assert desk.get("lead", id)["version"] == 3  # made, changed, scored: no more
+    assert asked == [[id], [id]]
+    assert desk.get("lead", id)["version"] == 4  # made, scored, changed, scored
 
 
 def test_a_change_that_moves_no_score_writes_nothing(desk: Desk) -> None:
