@@ -159,6 +159,7 @@ def test_a_wheel_with_one_changed_byte_is_refused(tmp_path: Path) -> None:
 @contextmanager
 def altered(address: str) -> Iterator[str]:
     """A man in the middle of an index: passes everything on, with one byte of each wheel changed."""
+
     class Middle(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             asked = Request(f"{address}{self.path}", headers={"Accept": self.headers.get("Accept", "*/*")})
