@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from karvan_telephony.numbers import is_country, plain, readable, to_e164
+from karvan_telephony.numbers import in_digits_of, is_country, plain, readable, to_e164
 
 
 @pytest.mark.parametrize(
@@ -54,6 +54,8 @@ def test_digits_of_every_script_are_the_same_digits() -> None:
 def test_a_number_is_shown_in_the_groups_of_its_country() -> None:
     assert readable("+4930123456") == "+49 30 123456"
     assert readable("no number") == "no number"
+    assert in_digits_of("fa", "+49 30 123456") == "+۴۹ ۳۰ ۱۲۳۴۵۶"
+    assert in_digits_of("zh", "+49 30") == "+49 30"
 
 
 def test_only_two_capital_letters_that_have_numbers_are_a_country() -> None:

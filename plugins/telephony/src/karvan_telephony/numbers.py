@@ -21,6 +21,8 @@ _WITH_COUNTRY = (
     CountryCodeSource.FROM_NUMBER_WITH_IDD,
 )
 
+_PERSIAN = str.maketrans("0123456789", "۰۱۲۳۴۵۶۷۸۹")
+
 
 def is_country(text: str) -> bool:
     """Whether this is a country (two capital letters, ISO 3166) with numbers of its own."""
@@ -49,6 +51,11 @@ def readable(e164: str) -> str:
     """An E.164 number in the groups of its country: `+49 30 123456`."""
     number = _parse(e164, "")
     return phonenumbers.format_number(number, PhoneNumberFormat.INTERNATIONAL) if number else e164
+
+
+def in_digits_of(language: str, text: str) -> str:
+    """The text with the digits that readers of the language expect."""
+    return text.translate(_PERSIAN) if language == "fa" else text
 
 
 def plain(text: str) -> str:

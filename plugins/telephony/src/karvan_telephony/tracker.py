@@ -88,9 +88,10 @@ def _attempt(ctx: HookContext, event: CallEvent) -> Recorded:
         if makes_lead and e164 is not None:
             person, made = _claim_lead(ctx, writer, e164)
         if person is not None and person_is_new:
-            values |= _with_person(writer, person, event, e164)
+            values |= _with_person(writer.records, person)
         if row is None:
-            values = {"name": _number_text(event, e164), **values, **_identity(event)}
+            number = readable(e164) if e164 else event.phone
+            values = {"name": number, **values, **_identity(event)}
             after = writer.create("call", values)
         elif _differs(row, values):
             after = writer.update("call", row["id"], values, version=row["version"])
@@ -162,23 +163,13 @@ def _lead_values(ctx: HookContext, e164: str) -> dict[str, Any]:
     return values
 
 
-def _with_person(
-    writer: RecordWriter, person: RecordRef, event: CallEvent, e164: str | None
-) -> dict[str, Any]:
-    """The values that link a call to a person; it belongs to the person's owner."""
+def _with_person(records: Records, person: RecordRef) -> dict[str, Any]:
+    """The values that link a call to a person; it is named after the person and belongs to the owner."""
     if person.object not in PEOPLE:
         return {}  # some other plugin's record: known, so no lead, but a call has no field for it
-    found = writer.records.get(person.object, person.id, fields=("name", "owner"))
-    number = _number_text(event, e164)
-    name = found["name"] if found["name"] == number else f"{found['name']} – {number}"
-    values: dict[str, Any] = {person.object: person.id, "name": name[:255]}
-    if found["owner"] is not None:
-        values["owner"] = found["owner"]
-    return values
-
-
-def _number_text(event: CallEvent, e164: str | None) -> str:
-    return readable(e164) if e164 else event.phone
+    found = records.get(person.object, person.id, fields=("name", "owner"))
+    owner = {} if found["owner"] is None else {"owner": found["owner"]}
+    return {person.object: person.id, "name": found["name"], **owner}
 
 
 def _identity(event: CallEvent) -> dict[str, Any]:

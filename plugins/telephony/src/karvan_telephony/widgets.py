@@ -8,7 +8,8 @@ from datetime import timedelta
 from typing import Any
 
 from karvan_sdk import BadInput, RecordNotFound, Widget, WidgetContext, literal
-from karvan_telephony.numbers import readable
+from karvan_telephony.directory import country_of
+from karvan_telephony.numbers import in_digits_of, readable, to_e164
 
 SHOWN = 5
 CARDS = 3
@@ -89,8 +90,8 @@ def _shown(ctx: WidgetContext, row: Mapping[str, Any]) -> dict[str, Any]:
         "id": row["id"],
         "name": row["name"],
         "title": _title(ctx, row),
-        "number": readable(row["e164"]) if row["e164"] else row["phone"] or "",
-        "line": row["line"] or "",
+        "number": _number(ctx, row["phone"], row["e164"]),
+        "plain_number": readable(row["e164"]) if row["e164"] else row["phone"],
         "state": row["state"],
         "state_label": chosen.label(ctx.language) if chosen else row["state"],
         "tone": chosen.color if chosen else "mute",
@@ -110,9 +111,15 @@ def _title(ctx: WidgetContext, row: Mapping[str, Any]) -> str:
         return ctx.t("On the phone")
     if row["direction"] == "out":
         return ctx.t("Outgoing call")
+    if not row["line"]:
+        return ctx.t("Incoming call")
+    line = _number(ctx, row["line"], to_e164(row["line"], country_of(ctx.settings)))
     # isolated, so that a plus sign stays in front of its number between right-to-left words
-    line = f"\u2066{row['line']}\u2069" if row["line"] else ""
-    return ctx.t("Incoming call to %(line)s", line=line) if line else ctx.t("Incoming call")
+    return ctx.t("Incoming call to %(line)s", line=f"\u2066{line}\u2069")
+
+
+def _number(ctx: WidgetContext, given: str | None, e164: str | None) -> str:
+    return in_digits_of(ctx.language, readable(e164) if e164 else given or "")
 
 
 def _person(ctx: WidgetContext, row: Mapping[str, Any]) -> dict[str, Any] | None:
