@@ -14,6 +14,7 @@ from karvan.plugins.generations import CodeRefused
 from karvan.plugins.index import Index, IndexFile
 
 ROUNDS_MAX = 500
+SAID_MAX = 3
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,7 +26,8 @@ class Wanted:
 
     def allows(self, version: Version) -> bool:
         """Whether a version is within the range; a pre-release only where the range names one."""
-        return self.requirement.specifier.contains(version)
+        wanted = self.requirement.specifier
+        return wanted.contains(version, prereleases=bool(wanted.prereleases))
 
 
 class Resolver:
@@ -42,8 +44,9 @@ class Resolver:
     def resolve(self, wanted: Sequence[Wanted]) -> list[IndexFile]:
         """The wheels to install, by name. Raises CodeRefused with both sides of a conflict, IndexFailed.
 
-        Each round chooses anew for the first project whose choice does not satisfy everybody. There is no
-        backtracking: when the newest fitting version needs what can't be had, that is said.
+        Each round chooses anew for the first project whose choice does not satisfy everybody. A version that
+        needs what is here in another version is passed over; beyond that there is no backtracking: when the
+        newest fitting version needs what can't be had, that is said.
         """
         chosen: dict[str, IndexFile] = {}
         for _ in range(ROUNDS_MAX):
@@ -54,61 +57,87 @@ class Resolver:
             if name is None:
                 return [chosen[n] for n in sorted(chosen)]
             chosen[name] = self._choose(name, asked[name])
-        raise CodeRefused(reason="The requirements of these plugins lead in a circle; nothing was installed.")
+        raise CodeRefused(reason="The requirements of these plugins form a circle; nothing was installed.")
 
     def _asked(self, wanted: Sequence[Wanted], chosen: Mapping[str, IndexFile]) -> dict[str, list[Wanted]]:
         """Everything that is wanted by now, by normalised name."""
         asked: dict[str, list[Wanted]] = {}
         open_ = list(wanted)
-        seen: set[str] = set()
+        seen: set[tuple[str, str]] = set()
         while open_:
             one = open_.pop(0)
             name = str(canonicalize_name(one.requirement.name))
             asked.setdefault(name, []).append(one)
-            if name in chosen and name not in seen:
-                seen.add(name)
-                file = chosen[name]
-                open_ += [
-                    Wanted(requirement=r, by=f"{file.project} {file.version}") for r in self._needs_of(file)
-                ]
+            for extra in ("", *sorted(one.requirement.extras)):
+                if name in chosen and (name, extra) not in seen:
+                    seen.add((name, extra))
+                    open_ += self._needs_of(chosen[name], extra)
         return asked
 
     def _settled(self, name: str, asked: Iterable[Wanted], chosen: Mapping[str, IndexFile]) -> bool:
         if name in self._there:
-            version = Version(self._there[name])
-            for one in asked:
-                if not one.requirement.specifier.contains(version, prereleases=True):
-                    raise CodeRefused(
-                        reason=f"{one.by} needs {one.requirement}, but {name} {version} is here already and "
-                        "stays as it is. Choose other versions, or upgrade what is here first."
-                    )
+            against = [one for one in asked if self._is_against(one)]
+            if against:
+                raise CodeRefused(reason=self._say(against[0]) + " Nothing was installed.")
             return True
         return name in chosen and all(one.allows(chosen[name].version) for one in asked)
+
+    def _is_against(self, wanted: Wanted) -> bool:
+        """Whether what is wanted is here in a version that does not do."""
+        version = self._there.get(str(canonicalize_name(wanted.requirement.name)))
+        return version is not None and not wanted.requirement.specifier.contains(version, prereleases=True)
+
+    def _say(self, wanted: Wanted) -> str:
+        name = str(canonicalize_name(wanted.requirement.name))
+        return (
+            f"{wanted.by} needs {wanted.requirement}, but {name} {self._there[name]} is here already and stays "
+            "as it is. Choose other versions, or upgrade what is here first."
+        )
 
     def _choose(self, name: str, asked: Sequence[Wanted]) -> IndexFile:
         offered = self._offered.get(name)
         if offered is None:
             offered = self._offered[name] = self._index.files(name)
+        passed_over: list[str] = []
         for file in offered:
             if all(one.allows(file.version) for one in asked):
-                return file
+                against = [need for need in self._needs_of(file) if self._is_against(need)]
+                if not against:
+                    return file
+                passed_over.append(self._say(against[0]))
+        if passed_over:
+            raise CodeRefused(reason=f"{' '.join(passed_over[:SAID_MAX])} Nothing was installed.")
         needs = "; ".join(f"{one.by} needs {one.requirement}" for one in asked)
         there = ", ".join(str(f.version) for f in offered) or "none that runs here"
         raise CodeRefused(reason=f"{needs}. {self._index.url} offers: {there}. Nothing was installed.")
 
-    def _needs_of(self, file: IndexFile) -> tuple[Requirement, ...]:
+    def _needs_of(self, file: IndexFile, extra: str = "") -> list[Wanted]:
+        """What a wheel needs, or what an extra of it needs besides."""
         known = self._needs.get(file.filename)
         if known is None:
             listed = self._index.metadata(file, self._folder).get_all("Requires-Dist") or ()
-            known = self._needs[file.filename] = tuple(_read(file.filename, listed))
-        return known
+            known = self._needs[file.filename] = tuple(_read(file.filename, text) for text in listed)
+        by = f"{file.project} {file.version}"
+        return [Wanted(requirement=one, by=by) for one in known if _holds(one, extra)]
 
 
-def _read(filename: str, listed: Iterable[str]) -> Iterable[Requirement]:
-    for text in listed:
-        try:
-            requirement = Requirement(text)
-        except InvalidRequirement as exc:
-            raise CodeRefused(reason=f"'{filename}' has a requirement that can't be read: {text}") from exc
-        if requirement.marker is None or requirement.marker.evaluate({"extra": ""}):
-            yield requirement
+def _read(filename: str, text: str) -> Requirement:
+    try:
+        found = Requirement(text)
+    except InvalidRequirement as exc:
+        raise CodeRefused(reason=f"'{filename}' has a requirement that can't be read: {text}") from exc
+    if found.url:
+        raise CodeRefused(
+            reason=f"'{filename}' needs '{found.name}' from {found.url}. Only the index is asked for wheels. "
+            "Nothing was installed."
+        )
+    return found
+
+
+def _holds(requirement: Requirement, extra: str) -> bool:
+    """Whether a requirement holds here; with an extra, only whether that is what makes it hold."""
+    marker = requirement.marker
+    if marker is None:
+        return not extra
+    plain = marker.evaluate({"extra": ""})
+    return not plain and marker.evaluate({"extra": extra}) if extra else plain
