@@ -25,10 +25,13 @@ log = logging.getLogger("karvan.worker")
 def deliver(workspace: Workspace) -> bool:
     """Move events of the outbox on and tell one batch; whether there was anything to do."""
     catalog = workspace.catalogs.current()
-    moved = workspace.deliveries.expand(catalog, workspace.host.observers)
+    moved = workspace.deliveries.expand(catalog)
     batch = workspace.deliveries.claim(catalog)
     if batch is None:
         return bool(moved)
+    if batch.plugin not in catalog.plugins:  # it was disabled since: nobody is there to be told
+        workspace.deliveries.done(batch)
+        return True
     _tell(workspace, batch)
     return True
 

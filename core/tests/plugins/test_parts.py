@@ -348,7 +348,7 @@ def test_an_observer_may_ask_for_another_turn_without_a_failure(crowd: Workspace
 def test_a_claim_that_was_lost_with_its_worker_is_taken_again(crowd: Workspace) -> None:
     add_contact(crowd, "Ada")
     catalog = crowd.catalogs.current()
-    crowd.deliveries.expand(catalog, crowd.host.observers)
+    crowd.deliveries.expand(catalog)
     lost = crowd.deliveries.claim(catalog)
     assert lost is not None
     settle(crowd)
@@ -357,6 +357,37 @@ def test_a_claim_that_was_lost_with_its_worker_is_taken_again(crowd: Workspace) 
     settle(crowd)
     assert len(code().TOLD) == 1
     crowd.deliveries.done(lost)
+    assert crowd.deliveries.count().waiting == 0
+
+
+def test_what_never_comes_back_is_laid_aside_too(crowd: Workspace) -> None:
+    add_contact(crowd, "Ada")
+    catalog = crowd.catalogs.current()
+    crowd.deliveries.expand(catalog)
+    for _ in range(8):
+        assert crowd.deliveries.claim(catalog) is not None  # and the worker is ended by its clock
+        make_due(crowd)
+    assert crowd.deliveries.claim(catalog) is None
+    assert (crowd.deliveries.count().waiting, crowd.deliveries.count().dead) == (0, 1)
+
+
+def test_a_plugin_whose_code_is_missing_loses_no_event(crowd: Workspace) -> None:
+    crowd.host.sync([])
+    add_contact(crowd, "Ada")
+    settle(crowd)
+    assert crowd.deliveries.count().waiting == 1
+    crowd.host.sync(["crm", "zoo"])
+    make_due(crowd)
+    settle(crowd)
+    assert [t[0] for t in code().TOLD] == ["contact"]
+
+
+def test_a_disabled_plugin_is_told_no_more(crowd: Workspace) -> None:
+    add_contact(crowd, "Ada")
+    crowd.deliveries.expand(crowd.catalogs.current())
+    crowd.plugins.disable(admin_of(crowd), "zoo")
+    settle(crowd)
+    assert code().TOLD == []
     assert crowd.deliveries.count().waiting == 0
 
 
@@ -391,6 +422,12 @@ def test_a_plugin_touches_only_what_its_capabilities_name(crowd: Workspace) -> N
         context.records.list("account")
     with pytest.raises(NotAllowed, match="records:read:account"):
         context.records.list("contact", expand=["account"])
+    for asked in ({"filter": 'account.name contains "x"'}, {"sort": ["-account"]}):
+        with pytest.raises(NotAllowed, match="records:read:account"):
+            context.records.list("contact", **asked)
+    with pytest.raises(NotAllowed, match="records:read:account"):
+        context.records.aggregate("contact", measures=["count"], filter='account.name = "x"')
+    assert context.records.list("contact", filter='name contains "a.b"').rows == []
     with pytest.raises(NotAllowed, match="records:write:deal"), context.records.write() as writer:
         writer.create("deal", {"name": "x"})
 

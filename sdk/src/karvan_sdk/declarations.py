@@ -228,6 +228,7 @@ _read_field = _table(
         "read_only": _flag,
         "read_only_after_create": _flag,
         "audited": _flag,
+        "hidden": _flag,
         "indexed": _flag,
         "default": _any,
         "minimum": _bound,
@@ -273,6 +274,7 @@ _read_object = _table(
         "layouts": _tuple(_read_layout),
         "rules": _tuple(_read_rule),
         "synonyms": _tuple(_string),
+        "in_navigation": _flag,
     },
 )
 _read_setting = _table(

@@ -54,7 +54,8 @@ class Field:
     `type` is one of `FIELD_TYPES`. `minimum`, `maximum` bound a number (or the length of a text, with
     `max_length`); `pattern` is a shell-like pattern (`*`, `?`), never a regular expression. `scale` is the
     number of decimals of decimal, currency and percent. `target` is the object a lookup points to and
-    `relation` its related list. `default` is a JSON value. `synonyms` are further header names for import;
+    `relation` its related list. `default` is a JSON value. A `hidden` field is not shown on pages; filters,
+    the API and exports know it. `synonyms` are further header names for import;
     `option_types` maps an option attribute `type` to the words that mean it (`{"won": ("won", "выиграна")}`),
     so that an import can add an unknown option with the right type. `indexed` asks for an index (lookups
     and unique fields always have one).
@@ -69,6 +70,7 @@ class Field:
     read_only: bool = False
     read_only_after_create: bool = False
     audited: bool = True
+    hidden: bool = False
     indexed: bool = False
     default: Any = None
     minimum: int | str | None = None

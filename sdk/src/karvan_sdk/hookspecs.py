@@ -94,9 +94,10 @@ class Hookspecs:
     def records_changed(self, ctx: HookContext, object: str, event: str, events: Sequence[Event]) -> None:
         """Told of records of one object that were created, updated, deleted or restored, after the commit.
 
-        Called by a worker, in batches of one object and event in the order of their commits, at least once
-        for each event (`Event.id` tells a repetition). The plugin acts as itself: `ctx.actor_id` is None.
-        Raise `TryLater` to go on later. After 30 seconds the worker is ended and the batch tried again.
+        Called by a worker, in batches of one object and event, at least once for each event (`Event.id`
+        tells a repetition). Batches come in no promised order, so read the record as it is now. The plugin
+        acts as itself: `ctx.actor_id` is None. Raise `TryLater` to go on later. After 30 seconds the worker
+        is ended and the batch tried again.
         """
 
     # -- access ----------------------------------------------------------------------------------------

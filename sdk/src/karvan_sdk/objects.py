@@ -71,7 +71,8 @@ class Object:
 
     `name_field` names the text field that stands for the record wherever one line is shown.
     `name_template` composes a missing name from other fields (`"{account} – {opened_on}"`); parts that are
-    empty vanish together with the separator before them.
+    empty vanish together with the separator before them. `in_navigation` is false for objects that people
+    reach from others only; their pages are there all the same.
     """
 
     name: str
@@ -86,6 +87,7 @@ class Object:
     layouts: tuple[Layout, ...] = ()
     rules: tuple[Rule, ...] = ()
     synonyms: tuple[str, ...] = ()
+    in_navigation: bool = True
 
     def field(self, name: str) -> Field | None:
         """The field with this name, or None."""

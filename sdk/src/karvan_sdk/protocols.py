@@ -134,7 +134,7 @@ class HookContext(Protocol):
     """What a plugin is given about the moment in which it is called; all of it is this plugin's own view.
 
     `actor_id` is the signed-in user or None where the plugin acts as itself; `language` is the person's
-    (else the workspace's), `timezone` an IANA name, `currency` the workspace's code, `plugin` the id of
+    (else the workspace's), `timezone` the workspace's (an IANA name), `currency` its code, `plugin` the id of
     the plugin being called, `now` an aware moment in UTC. `source` says where the change comes from that is
     being made (api, web, import, `plugin:<id>`); empty where none is. `settings` are the plugin's settings
     with their defaults, as Python values. `log` is its logger.

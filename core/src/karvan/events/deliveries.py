@@ -7,7 +7,7 @@ plugin returned, so that a crash repeats and never loses. A claim ends by itself
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
@@ -20,6 +20,7 @@ from karvan.events import outbox
 from karvan.metadata.catalog import Catalog
 from karvan.metadata.kinds import moment_text, read_moment
 from karvan_sdk.actions import Event
+from karvan_sdk.manifest import HookUse
 
 BATCH = 100
 EXPAND = 500
@@ -35,8 +36,8 @@ COLUMNS = (
     "state", "attempts", "due_at", "claim", "last_error",
 )  # fmt: skip
 
-Observers = Callable[[str, str, str], Sequence[str]]
-"""(hook, object, event) → the plugins that want to be told."""
+Listeners = Mapping[str, Sequence[HookUse]]
+"""Plugin → the uses of the hook that it declared."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,8 +71,13 @@ class Deliveries:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def expand(self, catalog: Catalog, observers: Observers) -> int:
-        """Turn up to `EXPAND` events of the outbox into deliveries; gives how many events left it."""
+    def expand(self, catalog: Catalog) -> int:
+        """Turn up to `EXPAND` events of the outbox into deliveries; gives how many events left it.
+
+        Who listens is what the enabled plugins declared, so that one whose code is missing for a while
+        loses nothing.
+        """
+        listeners = _listeners(catalog)
         with self._database.write() as transaction:
             skip = " FOR UPDATE SKIP LOCKED" if transaction.dialect == "postgresql" else ""
             rows = transaction.fetchall(
@@ -83,7 +89,7 @@ class Deliveries:
             made = [
                 (*delivery, "waiting", 0, now, "", "")
                 for row in rows
-                for delivery in _deliveries(row, catalog, observers)
+                for delivery in _deliveries(row, catalog, listeners)
             ]
             if made:
                 transaction.insert_many("k_delivery", COLUMNS, made)
@@ -99,6 +105,7 @@ class Deliveries:
             now = datetime.now(UTC)
             at = _stored(now, transaction)
             skip = " FOR UPDATE SKIP LOCKED" if transaction.dialect == "postgresql" else ""
+            self._lay_aside(transaction, at)
             head = transaction.fetchone(
                 "SELECT id, plugin, hook, object, event, attempts FROM k_delivery"
                 f" WHERE state = 'waiting' AND due_at <= ? ORDER BY due_at, id LIMIT 1{skip}",
@@ -170,6 +177,14 @@ class Deliveries:
 
     # -- inside ----------------------------------------------------------------------------------------
 
+    def _lay_aside(self, transaction: Transaction, at: Any) -> None:
+        """What was claimed once too often and never answered: its worker was ended each time."""
+        transaction.execute(
+            "UPDATE k_delivery SET state = 'dead', claim = '', last_error = ?"
+            " WHERE state = 'waiting' AND due_at <= ? AND attempts >= ?",
+            ("The plugin never came back; its worker was ended each time.", at, ATTEMPTS_MAX),
+        )
+
     def _together(self, transaction: Transaction, head: Any, at: Any, skip: str) -> list[Any]:
         """The rows that travel with the first one: all if none of them failed before."""
         id_, plugin, hook, object_, event, attempts = head
@@ -190,17 +205,30 @@ class Deliveries:
         return moment_text(value) if self._database.dialect == "sqlite" else value
 
 
-def _deliveries(row: Any, catalog: Catalog, observers: Observers) -> Sequence[tuple[Any, ...]]:
+def _listeners(catalog: Catalog) -> Listeners:
+    found: dict[str, list[HookUse]] = {}
+    for plugin, manifest in catalog.manifests.items():
+        for use in manifest.get("hooks", ()):
+            if use["hook"] in (RECORDS, ENABLED):
+                listed = {name: tuple(use[name]) for name in ("objects", "events") if name in use}
+                found.setdefault(plugin, []).append(HookUse(hook=use["hook"], **listed))
+    return found
+
+
+def _deliveries(row: Any, catalog: Catalog, listeners: Listeners) -> Sequence[tuple[Any, ...]]:
     """The deliveries of one outbox row, without their state."""
     id_, at, name, uid, record_id, actor_id, source, payload = row
     if name == outbox.PLUGIN_ENABLED:
+        if not any(use.hook == ENABLED for use in listeners.get(uid, ())):
+            return ()
         return [(id_, uid, ENABLED, "", "", 0, at, actor_id, source, payload)]
     object_type, event = catalog.by_uid.get(uid), VERBS.get(name)
     if object_type is None or event is None:
         return ()  # its object has gone since: nobody can be told about it any more
     return [
         (id_, plugin, RECORDS, uid, event, record_id, at, actor_id, source, payload)
-        for plugin in observers(RECORDS, object_type.name, event)
+        for plugin, uses in listeners.items()
+        if any(use.hook == RECORDS and use.listens(object_type.name, event) for use in uses)
     ]
 
 

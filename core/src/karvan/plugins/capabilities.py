@@ -9,6 +9,7 @@ from typing import Any
 from karvan.metadata.catalog import Catalog
 from karvan_sdk.actions import Listed
 from karvan_sdk.errors import NotAllowed
+from karvan_sdk.expressions import ExpressionError, Node, parse
 from karvan_sdk.protocols import Records, RecordWriter, Row
 
 Names = Sequence[str]
@@ -42,6 +43,38 @@ class Granted:
             if target and target in self._catalog.objects:
                 self.check("read", target)
 
+    def check_filter(self, object: str, text: str) -> None:
+        """Raise NotAllowed where a filter looks into a record that the plugin may not read."""
+        if "." not in text:
+            return
+        try:
+            tree = parse(text)
+        except ExpressionError:
+            return  # whoever asks the records is told what is wrong with it
+        for path in _paths(tree):
+            self._check_path(object, path)
+
+    def check_sort(self, object: str, names: Names) -> None:
+        """Raise NotAllowed where an order by a lookup tells the names of records it may not read."""
+        self.check_expand(object, [name.removeprefix("-") for name in names])
+
+    def _check_path(self, object: str, path: Sequence[str]) -> None:
+        holder = object
+        for name in path[:-1]:
+            found = self._catalog.object(holder).fields.get(name)
+            target = found.declaration.target if found else None
+            if not target or target not in self._catalog.objects:
+                return
+            self.check("read", target)
+            holder = target
+
+
+def _paths(node: Node) -> Iterator[Sequence[str]]:
+    if node.kind == "field":
+        yield node.value
+    for part in node.args:
+        yield from _paths(part)
+
 
 class GrantedRecords:
     """`karvan_sdk.Records` within the capabilities of one plugin."""
@@ -70,6 +103,8 @@ class GrantedRecords:
         """One page of records."""
         self._granted.check("read", object)
         self._granted.check_expand(object, expand)
+        self._granted.check_filter(object, filter)
+        self._granted.check_sort(object, sort)
         return self._inner.list(
             object, filter=filter, sort=sort, fields=fields, expand=expand, limit=limit, after=after
         )
@@ -79,6 +114,7 @@ class GrantedRecords:
     ) -> Sequence[Row]:
         """Figures per group."""
         self._granted.check("read", object)
+        self._granted.check_filter(object, filter)
         return self._inner.aggregate(object, measures=measures, group=group, filter=filter)
 
     def each(
@@ -86,6 +122,8 @@ class GrantedRecords:
     ) -> Iterator[Row]:
         """All records, page by page."""
         self._granted.check("read", object)
+        self._granted.check_filter(object, filter)
+        self._granted.check_sort(object, sort)
         yield from self._inner.each(object, filter=filter, fields=fields, sort=sort)
 
     @contextmanager

@@ -297,7 +297,7 @@ class Host:
         self._degraded[plugin] = why
 
     def first(self, hook: str, ctx: Moment, /, **arguments: Any) -> Any:
-        """The first answer that is not None, or None (see `karvan_sdk.protocols.Hooks.first`)."""
+        """The first answer that is not None, or None; who raises is passed over and counted."""
         policy = POLICIES.get(hook)
         if policy is None or policy.kind is not HookKind.FIRST:
             raise ValueError(f"'{hook}' is no hook that providers answer.")
@@ -311,25 +311,21 @@ class Host:
                 return answer
         return None
 
-    def observers(self, hook: str, object: str, event: str) -> tuple[str, ...]:
-        """The plugins that want to be told of an event, in order."""
-        return tuple(call.plugin for call in self._plan.of(hook, object, event))
-
     def observe(self, plugin: str, hook: str, ctx: Moment, /, **arguments: Any) -> None:
         """Tell one plugin; raises TryLater, or PluginFailed for whatever else it raises.
 
-        A plugin that no longer listens is not told.
+        PluginFailed, too, where its code is not in use: what it missed is told when it is back.
         """
-        for call in self._plan.calls.get(hook, ()):
-            if call.plugin != plugin:
-                continue
-            try:
-                self._call(call, ctx, arguments)
-            except TryLater:
-                raise
-            except PLUGIN_ERRORS as exc:
-                self._count_error(call.plugin, call.hook, exc)
-                raise PluginFailed(plugin=plugin, hook=hook, reason=say_error(exc)) from exc
+        call = next((c for c in self._plan.calls.get(hook, ()) if c.plugin == plugin), None)
+        if call is None:
+            raise PluginFailed(plugin=plugin, hook=hook, reason="its code is not in use.")
+        try:
+            self._call(call, ctx, arguments)
+        except TryLater:
+            raise
+        except PLUGIN_ERRORS as exc:
+            self._count_error(call.plugin, call.hook, exc)
+            raise PluginFailed(plugin=plugin, hook=hook, reason=say_error(exc)) from exc
 
     # -- widgets, routes, commands ---------------------------------------------------------------------
 

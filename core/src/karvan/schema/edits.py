@@ -34,13 +34,24 @@ from karvan_sdk.objects import Object
 CUSTOM = "custom"
 FIELD_PATCH = frozenset(
     [
-        "label", "help", "required", "unique", "read_only", "read_only_after_create", "audited", "indexed",
-        "default", "minimum", "maximum", "max_length", "pattern", "options", "on_delete", "relation",
-        "synonyms", "option_types",
+        "label", "help", "required", "unique", "read_only", "read_only_after_create", "audited", "hidden",
+        "indexed", "default", "minimum", "maximum", "max_length", "pattern", "options", "on_delete",
+        "relation", "synonyms", "option_types",
     ]
 )  # fmt: skip
 OBJECT_PATCH = frozenset(
-    ["label", "label_plural", "icon", "name_field", "name_template", "rules", "synonyms", "views", "layouts"]
+    [
+        "label",
+        "label_plural",
+        "icon",
+        "name_field",
+        "name_template",
+        "rules",
+        "synonyms",
+        "in_navigation",
+        "views",
+        "layouts",
+    ]
 )
 FIXED = ("type", "scale", "target")
 """What is decided when a field is made: its column depends on it, or what other records point to."""

@@ -45,6 +45,7 @@ def editable(object_type: ObjectType, *, created: bool) -> list[FieldType]:
         for f in (*object_type.own_fields.values(), object_type.fields["owner"])
         if not f.companion
         and not f.declaration.read_only
+        and not f.declaration.hidden
         and (created or not f.declaration.read_only_after_create)
     ]
 

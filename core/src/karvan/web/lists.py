@@ -144,7 +144,7 @@ def list_fields(object_type: ObjectType, view: View | None) -> list[FieldType]:
     others = [
         f
         for f in object_type.own_fields.values()
-        if f.kind.name not in UNSUITABLE and f.name != object_type.name_field
+        if f.kind.name not in UNSUITABLE and f.name != object_type.name_field and not f.declaration.hidden
     ]
     return [*first, *others[: COLUMNS - 2], object_type.fields["owner"]]
 

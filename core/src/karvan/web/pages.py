@@ -112,7 +112,8 @@ def make_blueprint(workspace: Workspace, check_form: Callable[[], None]) -> Blue
     def home() -> str:
         reader = reader_of(workspace)
         visit = this_visit(workspace)
-        cards = [_card(reader, object_type, visit) for object_type in reader.catalog.objects.values()]
+        shown = [o for o in reader.catalog.objects.values() if o.declaration.in_navigation]
+        cards = [_card(reader, object_type, visit) for object_type in shown]
         return render_template("home.html", cards=cards)
 
     @web.get("/settings")

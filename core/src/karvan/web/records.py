@@ -169,7 +169,8 @@ def _grouped(object_type: ObjectType, layout: Layout, language: str) -> list[tup
 
 
 def _shown(object_type: ObjectType, name: str) -> bool:
-    return name in object_type.fields and not object_type.fields[name].companion
+    found = object_type.fields.get(name)
+    return found is not None and not found.companion and not found.declaration.hidden
 
 
 def _entry(workspace: Workspace, field: FieldType, found: Mapping[str, Any]) -> tuple[str, Markup]:
@@ -288,6 +289,8 @@ def _history_entry(
     changes = []
     for name, change in entry["changes"].items():
         field = object_type.fields[name]
+        if field.declaration.hidden:
+            continue
         pair = []
         for side in ("old", "new"):
             value = names.expand(field, change[side])
