@@ -299,6 +299,22 @@ def test_every_documented_option_exists() -> None:
     assert not unknown
 
 
+@pytest.mark.parametrize("page", ["README.md", "docs/plugins.md"])
+def test_a_command_that_a_page_shows_exists_with_its_options(page: str) -> None:
+    """Lines of code blocks that begin with `karvan`; what stands behind `x <plugin>` is the plugin's."""
+    known = command_line()
+    shown = re.findall(r"^    karvan (.+)$", (ROOT / page).read_text(encoding="utf-8"), flags=re.MULTILINE)
+    assert shown
+    unknown = []
+    for line in shown:
+        words = line.split()
+        name = next((n for n in (" ".join(words[:2]), words[0]) if f"karvan {n}" in known), None)
+        options = {o for p in known[f"karvan {name}"].params for o in p.opts} if name else set()
+        if name is None or {w for w in words if w.startswith("--")} - options:
+            unknown.append(line)
+    assert not unknown
+
+
 def test_every_command_helps_and_says_what_it_does() -> None:
     assert not [name for name, command in command_line().items() if not command.help]
 

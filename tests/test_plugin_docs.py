@@ -6,8 +6,10 @@ import re
 import sys
 import tomllib
 from configparser import ConfigParser
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from click.testing import CliRunner
@@ -17,10 +19,13 @@ from karvan.testing import (
     InstallPlugin,
     WorkspaceWith,
     admin_of,
+    make_client,
     make_page_client,
     set_settings,
     settle,
 )
+from karvan.web import plugin_pages
+from karvan.web.formats import Formats
 from karvan.workspace import Workspace
 from karvan_sdk import Rejected, describe_hooks
 from tests.source import ROOT
@@ -189,6 +194,60 @@ def test_the_command_runs_and_the_plugin_is_enabled_from_the_shell(
         writer.create("visit", {"contact": ada, "visited_on": "2026-03-31"})
     assert run(workspace, "x", "visits", "recount").exit_code == 0
     assert last_visit(workspace, ada) == "2026-03-31"
+
+
+# -- the examples of slots.md, rest.md and manifest.md -----------------------------------------------------
+
+
+def names_of_templates() -> list[str]:
+    """What docs/slots.md says that a template knows."""
+    text = (DOCS / "slots.md").read_text(encoding="utf-8")
+    return re.findall(r"^\| `(\w+)[`(]", text[text.index("## How a slot is drawn") :], flags=re.MULTILINE)
+
+
+def test_a_template_knows_what_the_page_says(visits: Path, workspace_with: WorkspaceWith) -> None:
+    names = names_of_templates()
+    asked = "".join(f"{{{{ '{name} ' if {name} is not defined }}}}" for name in names)
+    (visits / "karvan_visits" / "templates" / "card.html").write_text(f"unknown: {asked}!")
+    workspace = workspace_with("crm", "visits")
+    ada = add_contact(workspace, "Ada")
+    client = make_page_client(workspace)
+    assert "unknown: !" in client.get(f"/_w?slot=record.side&object=contact&id={ada}").get_data(as_text=True)
+
+
+def test_every_format_and_macro_is_on_the_page() -> None:
+    formats = plugin_pages._shown(Formats(language="en", zone=ZoneInfo("UTC"), now=datetime.now(UTC)))
+    assert set(formats) <= set(names_of_templates())
+    macros = (Path(plugin_pages.__file__).parent / "templates" / "ui.html").read_text(encoding="utf-8")
+    row = re.search(
+        r"^\| `ui` \| (.*) \|$", (DOCS / "slots.md").read_text(encoding="utf-8"), flags=re.MULTILINE
+    )
+    assert row
+    assert set(re.findall(r"`(\w+)`", row[1])) <= set(re.findall(r"macro (\w+)\(", macros))
+
+
+def test_the_choices_about_widgets_that_the_page_shows_are_taken(workspace: Workspace) -> None:
+    text = (DOCS / "rest.md").read_text(encoding="utf-8")
+    bodies = re.findall(r'^\| `(\{"slot".*\})` \|', text, flags=re.MULTILINE)
+    assert len(bodies) == 2
+    client = make_client(workspace)
+    for body in bodies:
+        answer = client.patch("/api/v1/widgets", data=body, content_type="application/json")
+        assert answer.status_code == 200
+    shown = answer.get_json()["data"][0]
+    assert (shown["widget"], shown["enabled"]) == ("visits.card", False)
+    keys = re.search(r"^Each widget is `\{(.*)\}`;", text, flags=re.MULTILINE)
+    assert keys
+    assert list(shown) == re.findall(r"\w+", keys[1])
+
+
+def test_the_entry_points_of_the_manifests_page_are_those_of_crm() -> None:
+    block = re.search(
+        r"^```toml\n(.*?)^```$", (DOCS / "manifest.md").read_text("utf-8"), flags=re.MULTILINE | re.DOTALL
+    )
+    assert block
+    project = tomllib.loads((ROOT / "plugins" / "crm" / "pyproject.toml").read_text("utf-8"))["project"]
+    assert tomllib.loads(block[1])["project"]["entry-points"] == project["entry-points"]
 
 
 # -- the examples of hooks.md ------------------------------------------------------------------------------
