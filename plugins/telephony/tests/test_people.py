@@ -21,6 +21,12 @@ def kept(record: dict[str, Any]) -> tuple[str | None, ...]:
     return tuple(record[name] for name in KEPT)
 
 
+def test_the_host_takes_all_of_the_plugin(telephony: Workspace) -> None:
+    telephony.catalogs.current()
+    status = telephony.host.status()["telephony"]
+    assert (status.state, status.problems) == ("ready", ())
+
+
 def test_numbers_are_kept_when_a_person_is_made_and_changed(book: Any) -> None:
     contact = book.add("contact", name="A", phone="(030) 12 34 56", mobile="0151 23456789")
     assert kept(contact) == ("+4930123456", "+4915123456789")
