@@ -1,0 +1,1 @@
+"""Exchange with 1C:Enterprise by CommerceML 2: a Karvan plugin."""
