@@ -199,6 +199,7 @@ def test_a_form_of_a_widget_acts_and_draws_it_anew(crowd: Workspace) -> None:
         f"/_w/zoo.card/feed?{place}", data={"food": "stones"}, headers={"HX-Request": "true"}
     )
     assert "Bears eat no stones." in refused.get_data(as_text=True)
+    assert 'value="stones"' in refused.get_data(as_text=True)
     assert client.post(f"/_w/zoo.card/fly?{place}", data={}).status_code == 404
     assert client.post(f"/_w/zoo.shy/feed?{place}", data={}).status_code == 404
 

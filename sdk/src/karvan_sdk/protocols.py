@@ -204,7 +204,8 @@ class PageContext(HookContext, Protocol):
 
 class WidgetContext(PageContext, Protocol):
     """The context of a widget. `record` is the record of the page in JSON form, as its reader may see it,
-    or None in slots without one; `object` its object's API name, or empty."""
+    or None in slots without one; `object` its object's API name, or empty. `form` holds what was typed into
+    a form of this widget that was just refused, so that it can stay; else it is empty."""
 
     @property
     def slot(self) -> str: ...
@@ -212,6 +213,8 @@ class WidgetContext(PageContext, Protocol):
     def object(self) -> str: ...
     @property
     def record(self) -> Mapping[str, Any] | None: ...
+    @property
+    def form(self) -> Mapping[str, str]: ...
 
     def action(self, name: str) -> str:
         """The address to which a form of this widget posts.

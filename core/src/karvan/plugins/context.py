@@ -173,6 +173,11 @@ class PluginWidgetContext(PluginPageContext):
         """The record of the page as its reader may see it, or None."""
         return self._place.record
 
+    @property
+    def form(self) -> Mapping[str, str]:
+        """What was typed into a form of this widget that was just refused; else empty."""
+        return self._place.form
+
     def action(self, name: str) -> str:
         """The address to which a form of this widget posts."""
         return self._place.action(self._widget, name)
@@ -186,3 +191,4 @@ class Place:
     action: Callable[[str, str], str]
     object: str = ""
     record: Mapping[str, Any] | None = None
+    form: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from time import perf_counter
 from typing import Any
 from urllib.parse import urlencode
@@ -69,7 +69,10 @@ def add_routes(web: Blueprint, workspace: Workspace) -> None:
         told, refused = _act(workspace, found, action, place)
         if "HX-Request" not in request.headers and not refused:
             return redirect(_page_of(place))
-        shown = _draw(workspace, found, _place(workspace, request.args), told=told, refused=refused)
+        place = _place(workspace, request.args)  # read anew: the record may have changed
+        if refused:
+            place = replace(place, form=_form())
+        shown = _draw(workspace, found, place, told=told, refused=refused)
         return render_template("slot.html", shown=[shown], place=place)
 
     @web.get("/settings/widgets")
@@ -186,10 +189,8 @@ def _draw(
 def _act(workspace: Workspace, widget: Arranged, action: str, place: Place) -> tuple[str, str]:
     """(what the widget told, why it refused)."""
     moment = _moment(workspace, widget.plugin, writable=True)
-    form = request.form.to_dict(flat=True)
-    form.pop("csrf_token", None)
     try:
-        told = workspace.host.act(widget.plugin, widget.use.id, action, form, moment, place, draw, frame)
+        told = workspace.host.act(widget.plugin, widget.use.id, action, _form(), moment, place, draw, frame)
     except UnknownPlugin as exc:
         raise NotFound from exc
     except PluginFailed:
@@ -198,6 +199,11 @@ def _act(workspace: Workspace, widget: Arranged, action: str, place: Place) -> t
         findings = getattr(exc, "errors", ())
         return "", " ".join(say(e) for e in findings) if findings else say(exc)
     return told, ""
+
+
+def _form() -> dict[str, str]:
+    """The fields of a widget's form, without our own."""
+    return {name: value for name, value in request.form.items() if name != "csrf_token"}
 
 
 def _by_slot(workspace: Workspace) -> list[dict[str, Any]]:
