@@ -18,6 +18,7 @@ import re
 import shutil
 import stat
 import sys
+import zipfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -264,7 +265,10 @@ def _distributions(folders: Sequence[str]) -> Iterator[tuple[str, Any]]:
 
 
 def _meta(distribution: Any, key: str) -> str:
-    metadata = distribution.metadata
+    try:
+        metadata = distribution.metadata
+    except FileNotFoundError:  # a folder without METADATA, as a broken removal leaves it
+        return ""
     return str(metadata[key] or "") if metadata is not None and key in metadata else ""
 
 
@@ -277,12 +281,13 @@ def _put_in(site: Path, wheel: Path, draft: Path) -> None:
     schemes |= {name: str(draft / "bin") for name in ("scripts", "headers", "data")}
     destination = SchemeDictionaryDestination(schemes, sys.executable, "posix")
     try:
+        _check_size(wheel)
         with WheelFile.open(wheel) as source:
             _check_names(source)
             _refuse_shadows(site, source, wheel.name)
             source.validate_record(validate_contents=True)
             unpack(source, destination, {"INSTALLER": b"karvan\n"})
-    except (InstallerError, OSError, ValueError, AssertionError) as exc:
+    except (InstallerError, OSError, ValueError, KeyError, AssertionError, zipfile.BadZipFile) as exc:
         raise CodeRefused(reason=f"'{wheel.name}' can't be unpacked: {exc}") from exc
 
 
@@ -297,29 +302,32 @@ def _check_names(source: WheelFile) -> None:
 
 
 def _refuse_shadows(site: Path, source: WheelFile, name: str) -> None:
-    """Raise CodeRefused where a wheel would bring what is there already, or more than modules."""
-    for top in sorted(set(_tops(source, name))):
+    """Raise where a wheel would bring what is there already (CodeRefused), or more than modules."""
+    for top in sorted(set(_tops(source))):
         if not re.fullmatch(r"[^\W\d]\w*(\.[\w.-]+)?", top) or top.endswith(".pth"):
-            raise CodeRefused(reason=f"'{name}' brings '{top}', which is neither a package nor a module.")
+            raise ValueError(f"it brings '{top}', which is neither a package nor a module.")
         if (site / top).exists():
             raise CodeRefused(reason=f"'{name}' brings '{top}', which another installed distribution has.")
         if _is_provided(top.partition(".")[0], site.parents[1]):
             raise CodeRefused(reason=f"'{name}' brings '{top}', which the environment has already.")
 
 
-def _tops(source: WheelFile, name: str) -> Iterable[str]:
+def _tops(source: WheelFile) -> Iterable[str]:
     """What a wheel brings at the top of the path, its own metadata left out."""
-    size = 0
-    for (path, _, _), stream, _ in source.get_contents():
-        size += stream.seek(0, os.SEEK_END)
-        if size > UNPACKED_MAX:
-            raise CodeRefused(reason=f"'{name}' unpacks to more than {UNPACKED_MAX} bytes.")
+    for (path, _, _), _, _ in source.get_contents():
         parts = PurePosixPath(path).parts
         if parts[0] == source.data_dir:
             if parts[1:2] in (("purelib",), ("platlib",)):
                 yield from parts[2:3]
         elif parts[0] != source.dist_info_dir:
             yield parts[0]
+
+
+def _check_size(wheel: Path) -> None:
+    """Raise ValueError for a wheel that is a bomb; zipfile never gives more than the sizes said here."""
+    with zipfile.ZipFile(wheel) as opened:
+        if sum(one.file_size for one in opened.infolist()) > UNPACKED_MAX:
+            raise ValueError(f"it unpacks to more than {UNPACKED_MAX} bytes.")
 
 
 def _is_provided(module: str, generations: Path) -> bool:

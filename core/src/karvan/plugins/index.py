@@ -6,8 +6,9 @@ import email
 import hashlib
 import platform
 import re
+import time
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from email.message import Message
 from http.client import HTTPException
@@ -18,15 +19,18 @@ from urllib.parse import quote, urljoin, urlsplit
 from urllib.request import Request, urlopen
 
 import orjson
-from packaging.specifiers import InvalidSpecifier, SpecifierSet
+from packaging.specifiers import SpecifierSet
 from packaging.tags import sys_tags
-from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
+from packaging.utils import canonicalize_name, parse_wheel_filename
 from packaging.version import Version
 
 from karvan_sdk.errors import KarvanError
 
 JSON_TYPE = "application/vnd.pypi.simple.v1+json"
 TIMEOUT_S = 20.0
+PAGE_S = 60.0
+WHEEL_S = 600.0
+"""Times between two bytes, for a page, and for a wheel."""
 JSON_MAX = 16 * 1024 * 1024
 WHEEL_MAX = 200 * 1024 * 1024
 BLOCK = 256 * 1024
@@ -59,7 +63,10 @@ class Index:
     """One index. Every answer is bounded in size and time, and every file is checked against its hash."""
 
     def __init__(self, url: str) -> None:
-        parts = urlsplit(url)
+        try:
+            parts = urlsplit(url)
+        except ValueError as exc:
+            raise IndexFailed(url=url, reason=f"this is no address: {exc}.") from exc
         if parts.scheme not in ("http", "https") or not parts.netloc:
             raise IndexFailed(url=url, reason="this is no address of an index; it begins with http(s)://.")
         self.url = re.sub(r"/simple/?$", "", url.rstrip("/"))
@@ -104,13 +111,10 @@ class Index:
         if path.is_file():
             return path
         draft = folder / f"{file.filename}.part"
-        digest, size = hashlib.sha256(), 0
+        digest = hashlib.sha256()
         try:
             with self._open(file.url) as answer, draft.open("wb") as stream:
-                while block := answer.read(BLOCK):
-                    size += len(block)
-                    if size > WHEEL_MAX:
-                        raise IndexFailed(url=file.url, reason=f"it is larger than {WHEEL_MAX} bytes.")
+                for block in _blocks(answer, file.url, WHEEL_MAX, WHEEL_S):
                     digest.update(block)
                     stream.write(block)
             _compare(file.url, file.sha256, digest.hexdigest())
@@ -140,16 +144,12 @@ class Index:
     def _get(self, address: str, limit: int, *, accept: str = "*/*") -> tuple[bytes, str]:
         try:
             with self._open(address, accept) as answer:
-                body: bytes = answer.read(limit + 1)
-                base = str(answer.url)
+                return b"".join(_blocks(answer, address, limit, PAGE_S)), str(answer.url)
         except (OSError, HTTPException) as exc:
             raise IndexFailed(url=address, reason=str(exc)) from exc
-        if len(body) > limit:
-            raise IndexFailed(url=address, reason=f"it answered more than {limit} bytes.")
-        return body, base
 
     def _open(self, address: str, accept: str = "*/*") -> Any:
-        if urlsplit(address).scheme not in ("http", "https"):
+        if not address.lower().startswith(("http://", "https://")):
             raise IndexFailed(url=address, reason="only http and https are followed.")
         try:
             return urlopen(Request(address, headers={"Accept": accept}), timeout=TIMEOUT_S)  # noqa: S310
@@ -160,6 +160,8 @@ class Index:
             raise IndexFailed(url=address, reason=f"it answered {exc.code} {exc.reason}.") from exc
         except URLError as exc:
             raise _Unreachable(url=address, reason=f"it can't be reached: {exc.reason}") from exc
+        except ValueError as exc:
+            raise IndexFailed(url=address, reason=f"this is no address: {exc}.") from exc
 
 
 class _Unreachable(IndexFailed):
@@ -170,6 +172,18 @@ class _Unreachable(IndexFailed):
 
 class _Missing(IndexFailed):
     """The index knows nothing of that name."""
+
+
+def _blocks(answer: Any, address: str, limit: int, seconds: float) -> Iterator[bytes]:
+    """The body of an answer; raises IndexFailed where it is too long, or comes in too slowly."""
+    size, until = 0, time.monotonic() + seconds
+    while block := answer.read1(BLOCK):
+        size += len(block)
+        if size > limit:
+            raise IndexFailed(url=address, reason=f"it answered more than {limit} bytes.")
+        if time.monotonic() > until:
+            raise IndexFailed(url=address, reason=f"its answer took longer than {seconds:.0f} seconds.")
+        yield block
 
 
 def read_metadata(wheel: Path) -> Message:
@@ -186,21 +200,29 @@ def _file(project: str, entry: Any, base: str) -> IndexFile | None:
     """A wheel of a project page that can be used here, else None."""
     if not isinstance(entry, dict) or entry.get("yanked"):
         return None
-    filename, hashes = str(entry.get("filename", "")), entry.get("hashes") or {}
+    filename, hashes = str(entry.get("filename", "")), entry.get("hashes")
     try:
+        if "/" in filename or "\\" in filename:  # a build tag may hold anything, and this names a file here
+            return None
         name, version, _, tags = parse_wheel_filename(filename)
-        python = SpecifierSet(entry.get("requires-python") or "")
-    except (InvalidWheelFilename, InvalidSpecifier):
+        python = SpecifierSet(str(entry.get("requires-python") or ""))
+        url = urljoin(base, str(entry.get("url", "")))
+    except ValueError:  # of another kind, of no kind, or of a kind not yet known: none that can be used here
         return None
     fits = python.contains(Version(_python()), prereleases=True) and not tags.isdisjoint(sys_tags())
-    if name != canonicalize_name(project) or not fits or not hashes.get("sha256"):
+    if (
+        name != canonicalize_name(project)
+        or not fits
+        or not isinstance(hashes, dict)
+        or "sha256" not in hashes
+    ):
         return None
     meta = entry.get("core-metadata", entry.get("dist-info-metadata"))
     return IndexFile(
         project=str(name),
         version=version,
         filename=filename,
-        url=urljoin(base, str(entry.get("url", ""))),
+        url=url,
         sha256=str(hashes["sha256"]).lower(),
         size=entry.get("size") if isinstance(entry.get("size"), int) else None,
         requires_python=str(python),

@@ -90,8 +90,8 @@ class Resolver:
     def _say(self, wanted: Wanted) -> str:
         name = str(canonicalize_name(wanted.requirement.name))
         return (
-            f"{wanted.by} needs {wanted.requirement}, but {name} {self._there[name]} is here already and stays "
-            "as it is. Choose other versions, or upgrade what is here first."
+            f"{wanted.by} needs {wanted.requirement}, but {name} {self._there[name]} is here already and "
+            "stays as it is. Choose other versions, or upgrade what is here first."
         )
 
     def _choose(self, name: str, asked: Sequence[Wanted]) -> IndexFile:
@@ -125,7 +125,9 @@ def _read(filename: str, text: str) -> Requirement:
     try:
         found = Requirement(text)
     except InvalidRequirement as exc:
-        raise CodeRefused(reason=f"'{filename}' has a requirement that can't be read: {text}") from exc
+        raise CodeRefused(
+            reason=f"'{filename}' has a requirement that can't be read: '{text}'. Nothing was installed."
+        ) from exc
     if found.url:
         raise CodeRefused(
             reason=f"'{filename}' needs '{found.name}' from {found.url}. Only the index is asked for wheels. "
