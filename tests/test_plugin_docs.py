@@ -121,6 +121,7 @@ def test_the_widget_shows_visits_and_adds_one(workspace: Workspace) -> None:
     assert "&lt;b&gt;tea&lt;/b&gt;" in html
     refused = client.post(f"/_w/visits.card/add?{place}", data={"note": "no day"}).get_data(as_text=True)
     assert "k-bad" in refused
+    assert 'value="no day"' in refused
     settle(workspace)
     assert last_visit(workspace, ada) == "2026-03-31"
 
