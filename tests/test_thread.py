@@ -20,9 +20,12 @@ import pytest
 from karvan.testing import postgresql_database
 from tests.live import ADMIN, Server, run, serve
 from tests.snapshot import take_snapshot
+from tests.source import ROOT
 from tests.wheels import STARTER, build_wheels, serve_wheels
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("thread")]
+CATALOGUE = ROOT / "plugins/onec/tests/data/import.xml"
+"""A small catalogue as 1C writes it."""
 WIDGETS = {
     "lead": {"telephony.calls", "lead_scoring.score"},
     "deal": {"price_book.lines"},
@@ -91,6 +94,9 @@ def test_the_starter_bundle_lives_and_leaves_nothing_behind(engine: str, tmp_pat
             before = take_snapshot(url or f"sqlite:///{home}/karvan.sqlite3", home)
             run(home, url, "plugins", "install", "bundle:starter", "--index", index, "--yes")
             ids = make_records(server)
+            run(home, url, "x", "onec", "import-file", str(CATALOGUE))
+            found = server.call("GET", "/api/v1/records/product?limit=1&filter=onec__guid%20is%20not%20empty")
+            ids["product"] = found.body["data"][0]["id"]
             run(home, url, "user", "create", "bo@example.com", "--password", "a good password", "--admin")
             ada, bo = Browser(server, ADMIN), Browser(server, "bo@example.com")
             for object, wanted in WIDGETS.items():

@@ -141,6 +141,24 @@ def test_slots_are_listed_with_their_widgets(crowd: Workspace) -> None:
     assert '"slot":"global.call_card"' in run(crowd, "slots", "--json").output
 
 
+# -- other processes -----------------------------------------------------------------------------------------
+
+
+def test_a_process_that_missed_a_purge_reads_on(crowd: Workspace) -> None:
+    with crowd.records.write(admin_of(crowd)) as writer:
+        made = writer.create("contact", {"name": "Ada"})
+    other = Workspace(crowd.settings)
+    try:
+        reader = other.records.read(admin_of(other))
+        assert "zoo__visits" in reader.list("contact").rows[0]
+        crowd.plugins.disable(admin_of(crowd), "zoo")
+        crowd.schema.purge(admin_of(crowd), "plugin:zoo")
+        assert "zoo__visits" not in other.records.read(admin_of(other)).list("contact").rows[0]
+        assert other.records.read(admin_of(other)).get("contact", made["id"])["name"] == "Ada"
+    finally:
+        other.close()
+
+
 # -- the worker --------------------------------------------------------------------------------------------
 
 

@@ -102,3 +102,9 @@ def unavailable() -> Unavailable:
 
 DRIVER_ERRORS: tuple[type[Exception], ...] = (psycopg.Error, sqlite_module.Error)
 INTEGRITY_ERRORS: tuple[type[Exception], ...] = (psycopg.IntegrityError, sqlite_module.IntegrityError)
+GONE_ERRORS: tuple[type[Exception], ...] = (
+    psycopg.errors.UndefinedColumn,
+    psycopg.errors.UndefinedTable,
+    sqlite_module.OperationalError,
+)
+"""What a statement raises that names a table or column which a purge has dropped since it was made."""

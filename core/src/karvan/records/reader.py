@@ -17,6 +17,7 @@ from karvan.access import policy
 from karvan.access.actors import Actor
 from karvan.access.guard import enter, guard
 from karvan.database import Connection, Database
+from karvan.database.drivers import GONE_ERRORS
 from karvan.metadata.catalog import Catalog, ObjectType
 from karvan.metadata.kinds import Dialect, moment_text
 from karvan.metadata.store import Catalogs
@@ -173,7 +174,7 @@ class Reader:
     def _guarded(self, read: Callable[[], T], proves: Callable[[T], bool]) -> T:
         try:
             found = read()
-        except (UnknownObject, UnknownField, BadInput):
+        except (UnknownObject, UnknownField, BadInput, *GONE_ERRORS):
             if not self.prove():
                 raise
             return read()
