@@ -29,6 +29,7 @@ from karvan.web.formats import Formats
 from karvan.workspace import Workspace
 from karvan_sdk import Rejected, describe_hooks
 from tests.source import ROOT
+from tests.wheels import build_wheels, serve_wheels
 
 DOCS = ROOT / "docs"
 FILE = re.compile(r"^\*\*`(\S+)`\*\*\n\n```\w+\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -195,6 +196,27 @@ def test_the_command_runs_and_the_plugin_is_enabled_from_the_shell(
         writer.create("visit", {"contact": ada, "visited_on": "2026-03-31"})
     assert run(workspace, "x", "visits", "recount").exit_code == 0
     assert last_visit(workspace, ada) == "2026-03-31"
+
+
+@pytest.mark.slow
+def test_the_plugin_of_the_page_is_built_served_and_installed(
+    workspace_with: WorkspaceWith, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for path, text in {**files_of_the_page(), f"{PACKAGE}__init__.py": ""}.items():
+        (tmp_path / "visits" / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "visits" / path).write_text(text, encoding="utf-8")
+    wheels = build_wheels(tmp_path / "wheels", str(tmp_path / "visits"))
+    workspace = workspace_with("crm")
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    with serve_wheels(wheels) as address:
+        told = run(workspace, "plugins", "install", "visits", "--index", address, "--yes")
+    assert told.exit_code == 0, told.output
+    ada = add_contact(workspace, "Ada")
+    place = f"slot=record.side&object=contact&id={ada}"
+    assert "No visit yet." in make_page_client(workspace).get(f"/_w?{place}").get_data(as_text=True)
+    assert run(workspace, "plugins", "uninstall", "visits", "--purge", "--yes").exit_code == 0
+    for name in [n for n in sys.modules if n.partition(".")[0] == "karvan_visits"]:
+        del sys.modules[name]
 
 
 # -- the examples of slots.md, rest.md and manifest.md -----------------------------------------------------
