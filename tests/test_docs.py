@@ -355,6 +355,18 @@ def test_the_changelog_names_every_key_of_the_manifest(name: str) -> None:
     assert f"`{name}`" in (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
 
 
+@pytest.mark.parametrize("plugin", ["telephony", "price_book", "lead_scoring", "onec"])
+def test_the_changelog_names_what_a_first_party_plugin_brings(plugin: str) -> None:
+    files = ROOT / "plugins" / plugin / "src" / f"karvan_{plugin}"
+    made = manifest.load_manifest(plugin, lambda name: (files / name).read_text(encoding="utf-8"))
+    text = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    line = re.search(rf"^- \*\*{plugin}\*\*: (.*?)(?=^- |^$)", text, flags=re.MULTILINE | re.DOTALL)
+    assert line, f"the changelog has no line for {plugin}"
+    brought = {o.name for o in made.objects} | {s.name for s in made.settings} | set(made.commands)
+    brought |= {route.path for route in made.public_routes}
+    assert brought - set(re.findall(r"`([^`]+)`", line[1])) == set()
+
+
 @pytest.mark.parametrize("name", [*deliveries.VERBS, outbox.PLUGIN_ENABLED])
 def test_the_changelog_names_every_event(name: str) -> None:
     assert f"`{name}`" in (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
