@@ -155,6 +155,12 @@ def test_a_process_that_missed_a_purge_reads_on(crowd: Workspace) -> None:
         crowd.schema.purge(admin_of(crowd), "plugin:zoo")
         assert "zoo__visits" not in other.records.read(admin_of(other)).list("contact").rows[0]
         assert other.records.read(admin_of(other)).get("contact", made["id"])["name"] == "Ada"
+        crowd.plugins.enable(admin_of(crowd), "zoo")
+        page = make_page_client(other)
+        assert "slot=record.side" in page.get(f"/contact/{made['id']}").get_data(as_text=True)
+        crowd.plugins.disable(admin_of(crowd), "zoo")
+        crowd.schema.purge(admin_of(crowd), "plugin:zoo")
+        assert "slot=record.side" not in page.get(f"/contact/{made['id']}").get_data(as_text=True)
     finally:
         other.close()
 

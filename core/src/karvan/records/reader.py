@@ -39,6 +39,8 @@ from karvan_sdk.expressions import Environment
 
 T = TypeVar("T")
 PLANS_MAX = 2000
+OUTDATED: tuple[type[Exception], ...] = (UnknownObject, UnknownField, BadInput, *GONE_ERRORS)
+"""What may come of reading against a catalog that is no longer in force."""
 RecordList = list[dict[str, Any]]
 RowList = list[Any]
 ALL = ListQuery()
@@ -174,7 +176,7 @@ class Reader:
     def _guarded(self, read: Callable[[], T], proves: Callable[[T], bool]) -> T:
         try:
             found = read()
-        except (UnknownObject, UnknownField, BadInput, *GONE_ERRORS):
+        except OUTDATED:
             if not self.prove():
                 raise
             return read()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from flask import Blueprint, redirect, render_template, request, url_for
@@ -49,12 +49,11 @@ def make_blueprint(workspace: Workspace, check_form: Callable[[], None]) -> Blue
     @web.context_processor
     def _for_every_page() -> dict[str, Any]:
         visit = this_visit(workspace)
-        objects = reader_of(workspace).catalog.objects.values() if visit.actor else ()
         return {
             "visit": visit,
             "formats": visit.formats,
             "language": visit.language,
-            "objects": objects,
+            "objects": _Objects(workspace),
             "plural": lambda object_type: plural(object_type, visit.language),
             "singular": lambda object_type: singular(object_type, visit.language),
             "moment": lambda value: Markup(moment_html(value, visit.formats)),  # noqa: S704  escaped in there
@@ -129,6 +128,18 @@ def make_blueprint(workspace: Workspace, check_form: Callable[[], None]) -> Blue
     lists.add_routes(web, workspace)
     records.add_routes(web, workspace)
     return web
+
+
+class _Objects:
+    """The objects that a page lists, read when it does: an error page must not need the database."""
+
+    def __init__(self, workspace: Workspace) -> None:
+        self._workspace = workspace
+
+    def __iter__(self) -> Iterator[ObjectType]:
+        if this_visit(self._workspace).actor is None:
+            return iter(())
+        return iter(reader_of(self._workspace).catalog.objects.values())
 
 
 def _card(reader: Any, object_type: ObjectType, visit: Any) -> dict[str, Any]:

@@ -77,10 +77,16 @@ def signed_in(workspace: Workspace) -> Actor:
 
 
 def reader_of(workspace: Workspace) -> Reader:
-    """The reader of this request, so that a page is made from one catalog."""
+    """The reader of this request, so that a page is made from one catalog: the one in force now.
+
+    Proved at once, because a page puts together what it reads from several places: half of it from a
+    catalog that this process has not seen to be gone would name what is no longer there.
+    """
     found: Reader | None = g.get("karvan_reader")
     if found is None:
-        found = g.karvan_reader = workspace.records.read(signed_in(workspace))
+        found = workspace.records.read(signed_in(workspace))
+        found.prove()
+        g.karvan_reader = found
     return found
 
 
