@@ -70,6 +70,7 @@ class Index:
         if parts.scheme not in ("http", "https") or not parts.netloc:
             raise IndexFailed(url=url, reason="this is no address of an index; it begins with http(s)://.")
         self.url = re.sub(r"/simple/?$", "", url.rstrip("/"))
+        self._plugins: dict[str, Mapping[str, Any] | None] = {}
 
     def bundle(self, name: str) -> Mapping[str, Any]:
         """A bundle of the catalogue; raises IndexFailed."""
@@ -77,10 +78,12 @@ class Index:
 
     def plugin(self, name: str) -> Mapping[str, Any] | None:
         """A plugin of the catalogue, None where the index has no catalogue or not this plugin."""
-        try:
-            return self._catalogue("plugins", name, "")
-        except _Missing:
-            return None
+        if name not in self._plugins:
+            try:
+                self._plugins[name] = self._catalogue("plugins", name, "")
+            except _Missing:
+                self._plugins[name] = None
+        return self._plugins[name]
 
     def files(self, project: str) -> list[IndexFile]:
         """The wheels of a project that run here, newest first, nothing yanked; empty for an unknown one."""

@@ -13,13 +13,16 @@ from typing import Any, Protocol
 
 from packaging.utils import canonicalize_name
 
+from karvan.access.actors import Actor
 from karvan.database import Database
 from karvan.metadata.catalog import Definition
 from karvan.metadata.store import read_definitions
 from karvan.plugins.discovery import Discovery
 from karvan.plugins.generations import Generations
 from karvan.plugins.state import Plugins
-from karvan_sdk.errors import PluginRefused, UnknownPlugin
+from karvan.schema.edits import DisablePlugin, Edit, Purge
+from karvan_sdk.errors import InUse, NotAllowed, PluginRefused, SchemaRefused, UnknownPlugin, ValidationFailed
+from karvan_sdk.names import check_plugin_id
 
 RESIDUE: Sequence[tuple[str, str, str]] = (
     ("k_setting", "plugin = ?", "{plugin}"),
@@ -34,6 +37,7 @@ class SchemaToPurge(Protocol):
     """What an uninstall needs of `karvan.schema.changes.Schema`."""
 
     def purge(self, actor: Any, owner: str, object: str = "", field: str = "") -> Any: ...
+    def preview(self, actor: Any, *edits: Edit) -> Any: ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,26 +97,30 @@ class Uninstaller:
 
     def plan(self, plugin: str, *, purge: bool) -> UninstallPlan:
         """Everything that would go, and what stands in the way. Raises UnknownPlugin."""
-        definitions = self._definitions(plugin)
-        if not definitions and self._discovery.get(plugin) is None and plugin not in self._plugins.enabled():
+        check_plugin_id(plugin)  # it names a folder
+        definitions, rows, files = self._definitions(plugin), self._rows(plugin), self._files(plugin)
+        here = self._discovery.get(plugin) is not None or self._is_known(plugin)
+        if not here and not definitions and not any(rows.values()) and not files:
             raise UnknownPlugin(plugin)
         going, notes = self._code(plugin)
-        files = self._home / "files" / plugin
         return UninstallPlan(
             plugin=plugin,
             purge=purge,
-            blockers=tuple(
-                f"'{other}' needs it. Uninstall it first." for other in self._plugins.needing(plugin)
-            ),
+            blockers=self._blockers(plugin, going, purge=purge),
             distributions=going,
             data=tuple(self._data(definitions)) if purge else (),
-            rows=self._rows(plugin) if purge else {},
-            files=sum(1 for p in files.rglob("*") if p.is_file()) if purge and files.is_dir() else 0,
+            rows=rows if purge else {},
+            files=len(files) if purge else 0,
             notes=(*notes, *(() if purge else ("Its tables, fields and records are kept.",))),
         )
 
     def apply(self, actor: Any, plan: UninstallPlan) -> None:
-        """Do what a plan says: off, data, then code. Raises PluginRefused where something needs it."""
+        """Do what a plan says: off, data, then code. Raises PluginRefused where something needs it.
+
+        Each step leaves what the next attempt finds done, so an uninstall that was cut off is done again.
+        """
+        if not actor.is_admin:
+            raise NotAllowed(action="uninstall", object="plugins", reason="it needs an administrator.")
         if plan.blockers:
             raise PluginRefused(plugin=plan.plugin, action="uninstalled", reason=" ".join(plan.blockers))
         if plan.plugin in self._plugins.enabled():
@@ -120,13 +128,39 @@ class Uninstaller:
         if plan.purge:
             self._schema.purge(actor, f"plugin:{plan.plugin}")
             self._clear(plan.plugin)
-        going, _ = self._code(plan.plugin)
-        if going:
-            with self._generations.alone():
+        if self._generations.current() is None:
+            return
+        with self._generations.alone():
+            going, _ = self._code(plan.plugin)
+            if going:
                 self._generations.switch(self._generations.build(without=going))
-            self._generations.refresh()
+        self._generations.refresh()
 
     # -- inside ----------------------------------------------------------------------------------------
+
+    def _is_known(self, plugin: str) -> bool:
+        """Whether the plugin was ever enabled here and not purged since."""
+        with self._database.read() as connection:
+            return connection.fetchone("SELECT 1 FROM k_plugin WHERE id = ?", (plugin,)) is not None
+
+    def _files(self, plugin: str) -> list[Path]:
+        return [p for p in (self._home / "files" / plugin).rglob("*") if p.is_file()]
+
+    def _blockers(self, plugin: str, going: Sequence[str], *, purge: bool) -> tuple[str, ...]:
+        """Everything that stands in the way, one sentence or two each."""
+        found = [f"'{other}' needs it. Uninstall it first." for other in self._plugins.needing(plugin)]
+        for other, needs in self._generations.requirements(self._generations.current()).items():
+            needed = sorted({*needs} & {*going})
+            if needed and other not in going:
+                found.append(f"The installed {other} needs the code of {needed[0]}. Uninstall it first.")
+        on = plugin in self._plugins.enabled()
+        edits: list[Edit] = [DisablePlugin(plugin=plugin)] if on and not found else []
+        edits += [Purge(owner=f"plugin:{plugin}")] if purge and not found else []
+        try:
+            self._schema.preview(Actor.system(), *edits)
+        except (InUse, SchemaRefused, ValidationFailed) as exc:
+            found.append(exc.message)
+        return tuple(found)
 
     def _definitions(self, plugin: str) -> list[Definition]:
         with self._database.read() as connection:
