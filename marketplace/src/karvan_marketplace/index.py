@@ -22,6 +22,8 @@ from karvan_marketplace.wheel import Wheel
 
 API_VERSION = "1.1"
 METADATA = ".metadata"
+WHOLE_MAX = 16 * 1024 * 1024
+"""A file up to this length is handed to the server whole, so that a slow reader holds no thread."""
 
 _Subject = TypeVar("_Subject")
 
@@ -93,14 +95,15 @@ def _moved(asked: Request, path: str) -> AnyResponse:
 def _send(folder: Folder, filename: str) -> Response:
     """The bytes of a wheel. The caller may ask for a part (Range), or only for what changed."""
     wheel, stream = folder.open(filename)
-    answer = send_file(
-        stream,
-        mimetype="application/octet-stream",
-        etag=wheel.sha256,
-        last_modified=wheel.uploaded_at,
-        conditional=False,
-    )
+    if wheel.size <= WHOLE_MAX:
+        with stream:
+            answer = Response(stream.read())
+    else:
+        answer = send_file(stream, mimetype="application/octet-stream", conditional=False, etag=False)
+    answer.content_type = "application/octet-stream"
     answer.content_length = wheel.size
+    answer.last_modified = wheel.uploaded_at
+    answer.set_etag(wheel.sha256)
     answer.headers["Cache-Control"] = ASK_ANEW
     try:
         answer.make_conditional(request, accept_ranges=True, complete_length=wheel.size)

@@ -16,7 +16,8 @@ from karvan_marketplace.folder import Folder
 
 WHEELS = "KARVAN_MARKETPLACE_WHEELS"
 PUBLIC_URL = "KARVAN_MARKETPLACE_PUBLIC_URL"
-THREADS = 8
+THREADS = 32
+"""More than the cores can use: a slow reader of a large file holds one."""
 
 
 def make_app() -> Flask:

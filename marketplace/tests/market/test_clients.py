@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import os
 import shutil
+import socket
 import subprocess
 import sys
 import urllib.request
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+
+from karvan_marketplace.serve import THREADS
 
 from .server import serving
 from .wheels import write_plugin, write_wheel
@@ -29,6 +33,7 @@ def market(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     write_plugin(wheels, version="1.0", headers=REQUIRES)
     write_plugin(wheels, version="1.1", headers=REQUIRES)
     write_plugin(wheels, version="2.0", headers="Requires-Python: >=9\n")
+    write_wheel(wheels, "large", files={"large/data": os.urandom(6_000_000)})
     (wheels / "broken-1.0-py3-none-any.whl").write_bytes(b"no zip")
     with serving(wheels) as url:
         yield url
@@ -91,3 +96,15 @@ def test_a_head_request_has_no_body_on_the_wire(market: str) -> None:
     with urllib.request.urlopen(asked, timeout=10) as answer:
         assert int(answer.headers["Content-Length"]) > 0
         assert answer.read() == b""
+
+
+def test_readers_that_stop_reading_hold_up_nobody(market: str) -> None:
+    host, port = market.removeprefix("http://").split(":")
+    asked = b"GET /files/large-1.0-py3-none-any.whl HTTP/1.1\r\nHost: market\r\n\r\n"
+    with ExitStack() as stopped:
+        for _ in range(2 * THREADS):
+            reader = stopped.enter_context(socket.create_connection((host, int(port)), timeout=30))
+            reader.sendall(asked)
+            assert reader.recv(12) == b"HTTP/1.1 200"
+        with urllib.request.urlopen(f"{market}/simple/", timeout=30) as answer:
+            assert answer.status == 200

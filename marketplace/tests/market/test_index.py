@@ -13,6 +13,8 @@ from urllib.parse import urljoin
 import pytest
 from flask.testing import FlaskClient
 
+from karvan_marketplace import index
+
 from .wheels import write_plugin, write_wheel
 
 JSON = "application/vnd.pypi.simple.v1+json"
@@ -254,8 +256,13 @@ def test_head_answers_like_get_without_the_body(wheels: Path, client: FlaskClien
         assert asked.headers[name] == got.headers[name]
 
 
-def test_a_part_of_a_file_can_be_asked_for(wheels: Path, client: FlaskClient) -> None:
+@pytest.mark.parametrize("whole_max", [0, 1_000_000], ids=["streamed", "whole"])
+def test_a_part_of_a_file_can_be_asked_for(
+    wheels: Path, client: FlaskClient, monkeypatch: pytest.MonkeyPatch, whole_max: int
+) -> None:
+    monkeypatch.setattr(index, "WHOLE_MAX", whole_max)
     path = write_plugin(wheels)
+    assert client.get(f"/files/{path.name}").data == path.read_bytes()
     answer = client.get(f"/files/{path.name}", headers={"Range": "bytes=-22"})
     assert answer.status_code == 206
     assert answer.data == path.read_bytes()[-22:]
