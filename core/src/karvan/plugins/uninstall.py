@@ -11,10 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+import orjson
 from packaging.utils import canonicalize_name
 
 from karvan.access.actors import Actor
-from karvan.database import Database
+from karvan.database import Database, Transaction
 from karvan.metadata.catalog import Definition
 from karvan.metadata.store import read_definitions
 from karvan.plugins.discovery import Discovery
@@ -31,6 +32,14 @@ RESIDUE: Sequence[tuple[str, str, str]] = (
     ("k_outbox", "object = ?", "{plugin}"),
 )
 """Rows about a plugin outside the metadata: table, condition, value."""
+
+CHANGES: Sequence[tuple[str, str]] = (
+    ("k_history", "changes"),
+    ("k_outbox", "payload"),
+    ("k_delivery", "payload"),
+)
+"""Where values of the plugin's fields on others' records are kept by field uid: table, column."""
+BATCH = 500
 
 
 class SchemaToPurge(Protocol):
@@ -211,6 +220,11 @@ class Uninstaller:
                 text = f"SELECT count(*) FROM {table} WHERE {condition}"
                 row = connection.fetchone(text, _values(condition, value, plugin))
                 found[table] = row[0] if row else 0
+            row = connection.fetchone(
+                "SELECT count(*) FROM k_history WHERE changes LIKE ? OR substr(object, 1, length(?)) = ?",
+                (f"%{_mark(plugin)}%", *(f"plugin:{plugin}/",) * 2),
+            )
+            found["k_history"] = row[0] if row else 0
         return found
 
     def _clear(self, plugin: str) -> None:
@@ -218,6 +232,8 @@ class Uninstaller:
             for table, condition, value in RESIDUE:
                 text = f"DELETE FROM {table} WHERE {condition}"
                 transaction.execute(text, _values(condition, value, plugin))
+            for table, column in CHANGES:
+                _forget_values(transaction, table, column, _mark(plugin))
             transaction.execute("UPDATE k_state SET version = version + 1 WHERE id = 1")
         folder = self._home / "files" / plugin
         if folder.is_dir():
@@ -228,6 +244,26 @@ class Uninstaller:
 
 def _values(condition: str, value: str, plugin: str) -> tuple[str, ...]:
     return (value.format(plugin=plugin),) * condition.count("?")
+
+
+def _mark(plugin: str) -> str:
+    """What the uids of a plugin's fields hold, on its own objects and on others'."""
+    return f"#field/plugin:{plugin}/"
+
+
+def _forget_values(transaction: Transaction, table: str, column: str, mark: str) -> None:
+    """Take a plugin's fields out of the changes of others' records; that there was a change stays known."""
+    last = 0
+    while rows := transaction.fetchall(
+        f"SELECT id, {column} FROM {table} WHERE id > ? AND {column} LIKE ? ORDER BY id LIMIT {BATCH}",
+        (last, f"%{mark}%"),
+    ):
+        last = rows[-1][0]
+        kept = [({k: v for k, v in orjson.loads(text).items() if mark not in k}, id) for id, text in rows]
+        transaction.execute_many(
+            f"UPDATE {table} SET {column} = ? WHERE id = ?",
+            [(orjson.dumps(changes).decode(), id) for changes, id in kept],
+        )
 
 
 def _unneeded(generations: Generations, name: str, plugins: set[str]) -> list[str]:
