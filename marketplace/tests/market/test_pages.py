@@ -174,6 +174,15 @@ def test_a_bundle_shows_its_plugins_and_what_is_missing(wheels: Path, client: Fl
     assert "Delivery" in page(client, "/").words
 
 
+def test_a_complete_bundle_is_installed_by_one_command(wheels: Path, client: FlaskClient) -> None:
+    write_plugin(wheels)
+    write_plugin(wheels, "invoices", title="Invoices")
+    write_bundle(wheels, BUNDLE)
+    words = page(client, "/bundles/delivery").words
+    assert "karvan plugins install bundle:delivery" in words
+    assert "karvan plugins install parcels" not in words
+
+
 def test_names_of_others_can_carry_no_markup(wheels: Path, client: FlaskClient) -> None:
     evil = "<script>alert(1)</script>"
     write_plugin(
