@@ -59,7 +59,7 @@ def requires(**ranges: str) -> str:
 
 
 def test_a_plan_names_everything_before_anything_is_changed(bare: Workspace, shelf: Shelf) -> None:
-    route = '[[public_routes]]\nsurface = "api"\npath = "/ring"\nmethods = ["POST"]\nwhy = "The exchange rings."\n'
+    route = '[[public_routes]]\nsurface = "api"\npath = "/ring"\nmethods = ["POST"]\nwhy = "It rings."\n'
     wheel = make_plugin(shelf.folder, "zoo", more=f'capabilities = ["files"]\n{route}', requires=("gnu",))
     make_wheel(shelf.folder, "gnu", "1.2")
     with bare.installer.plan(admin_of(bare), ["zoo"], shelf.url) as plan:
@@ -70,7 +70,7 @@ def test_a_plan_names_everything_before_anything_is_changed(bare: Workspace, she
     assert told["downloads"][1]["size"] == wheel.stat().st_size
     (zoo,) = told["plugins"]
     assert (zoo["id"], zoo["version"], zoo["capabilities"]) == ("zoo", "1.0", ["files"])
-    assert zoo["public_routes"] == [{"path": "/ring", "methods": ["POST"], "why": "The exchange rings."}]
+    assert zoo["public_routes"] == [{"path": "/ring", "methods": ["POST"], "why": "It rings."}]
     assert {s["action"] for s in told["schema"]} >= {"create_table", "add_column", "define"}
     assert bare.plugins.enabled() == ()
     assert bare.generations.current() is None
@@ -96,6 +96,16 @@ def test_what_is_installed_and_off_is_switched_on_before_what_needs_it(bare: Wor
         assert plan.present == ("zebra",)
         assert "reattach" in {s["action"] for s in plan.schema}
     assert install(bare, shelf, "zoo") == ["zebra", "zoo"]
+
+
+def test_what_is_off_brings_on_what_it_needs_itself(bare: Workspace, shelf: Shelf) -> None:
+    make_plugin(shelf.folder, "zorse")
+    make_plugin(shelf.folder, "zebra", more=requires(zorse=">=1"))
+    install(bare, shelf, "zebra")
+    for plugin in ("zebra", "zorse"):
+        bare.plugins.disable(admin_of(bare), plugin)
+    make_plugin(shelf.folder, "zoo", more=requires(zebra=">=1"))
+    assert install(bare, shelf, "zoo") == ["zorse", "zebra", "zoo"]
 
 
 def test_plugins_are_enabled_in_the_order_asked_for(bare: Workspace, shelf: Shelf) -> None:
@@ -364,3 +374,13 @@ def test_a_broken_plugin_elsewhere_does_not_hinder(
     install_plugin("zany", "schema = 7\n", "")
     make_plugin(shelf.folder, "zoo")
     assert install(bare, shelf, "zoo") == ["zoo"]
+
+
+def test_an_install_that_was_killed_behind_the_pointer_is_finished_by_the_next(
+    bare: Workspace, shelf: Shelf
+) -> None:
+    wheel = make_plugin(shelf.folder, "zoo")
+    with bare.generations.alone():
+        bare.generations.switch(bare.generations.build([wheel]))  # and killed before anything was enabled
+    assert install(bare, shelf, "zoo") == ["zoo"]
+    assert bare.generations.current() == 1
