@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
 import pytest
+
+from karvan_onec import exchange
+from karvan_onec.exchange import Budget, Job, advance, start_exchange
+from karvan_onec.seen import Seen
 
 Data = Callable[[str], bytes]
 
@@ -26,7 +31,9 @@ def test_goods_of_1c_become_products(shop: Any, data: Data) -> None:
         "tax_rate": "20.00", "active": True, "price": "12450.50", "price_currency": "RUB",
         "description": "Тёплые.\nДля севера.", "onec__stock": "7.000",
     }  # fmt: skip
-    assert boots["onec__details"]["pictures"] == [
+    (kept,) = shop.rows("onec_entry", f'entry_key = "good:{boots["onec__guid"]}"')
+    assert kept["details"]["requisites"]["Полное наименование"] == "Сапоги зимние «Север»"
+    assert kept["details"]["pictures"] == [
         "import_files/b0/b0000000_1.jpg",
         "import_files/b0/b0000000_2.jpg",
     ]
@@ -47,8 +54,8 @@ def test_the_same_files_again_change_nothing_at_all(shop: Any, data: Data) -> No
     both(shop, data)
     assert shop.traces() == before
     assert shop.products() == products
-    for exchange, unchanged in zip(shop.rows("exchange")[2:], (5, 3), strict=True):
-        assert (exchange["created"], exchange["updated"], exchange["unchanged"]) == (0, 0, unchanged)
+    for again, unchanged in zip(shop.rows("exchange")[2:], (5, 3), strict=True):
+        assert (again["created"], again["updated"], again["unchanged"]) == (0, 0, unchanged)
 
 
 def test_a_changed_price_updates_that_product_alone(shop: Any, data: Data) -> None:
@@ -230,8 +237,6 @@ def test_a_large_catalogue_is_imported_in_pieces(shop: Any, data: Data, size: in
 def test_a_crash_in_the_middle_loses_and_doubles_nothing(
     shop: Any, data: Data, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from karvan_onec import exchange
-
     shop.set(slice_size=3)
     keep, calls = exchange._keep, 0
 
@@ -277,3 +282,54 @@ def test_windows_1251_and_utf_8_give_the_same(shop: Any, data: Data) -> None:
     shop.onec.exchange("import0_1.xml", old)
     assert shop.traces() == before
     assert shop.last()["unchanged"] == 5
+
+
+def test_two_requests_for_the_same_piece_apply_it_once(shop: Any, data: Data) -> None:
+    moment = shop.workspace.records.moment(shop.system, source="plugin:onec")
+    ctx = shop.workspace.host.context("onec", moment)
+    ctx.files.write("import.xml", data("import.xml"))
+    job = Job(open=lambda: ctx.files.open("import.xml"), seen=Seen(ctx.files, "s"), is_last=lambda: True)
+    first = start_exchange(ctx, name="import.xml", upload="u", session="s", mode="command")
+    checked = advance(ctx, first, job, Budget(records=0))
+    one = advance(ctx, checked, job, Budget(records=2))
+    other = advance(ctx, checked, job, Budget(records=2))
+    assert other == one
+    while one["state"] == "running":
+        one = advance(ctx, one, job, Budget(records=2))
+    assert (one["created"], len(shop.products())) == (5, 5)
+
+
+def test_a_file_is_checked_in_pieces_too(shop: Any, data: Data) -> None:
+    moment = shop.workspace.records.moment(shop.system, source="plugin:onec")
+    ctx = shop.workspace.host.context("onec", moment)
+    ctx.files.write("import.xml", data("import.xml"))
+    job = Job(open=lambda: ctx.files.open("import.xml"), seen=Seen(ctx.files, "s"), is_last=lambda: True)
+    row = start_exchange(ctx, name="import.xml", upload="u", session="s", mode="command")
+    pieces = 0
+    while row["progress"]["phase"] == "check":
+        row = advance(ctx, row, job, Budget(records=100, seconds=0))
+        pieces += 1
+    assert pieces == 10  # two sections, two groups, five products, and the end
+    assert row["progress"]["total"] == 5
+
+
+def test_a_removed_variant_counts_no_more_and_prices_alone_do_not_bring_it_back(
+    shop: Any, data: Data
+) -> None:
+    both(shop, data)
+    variant = "b0000000-0000-4000-8000-000000000002#e0000000-0000-4000-8000-000000000002"
+    text = data("offers.xml").decode()
+    removed = text.replace(
+        f"<Ид>{variant}</Ид>", f"<Ид>{variant}</Ид><ПометкаУдаления>true</ПометкаУдаления>"
+    )
+    shop.onec.exchange("offers0_1.xml", removed.encode())
+    assert (shop.products()["Туфли"]["price"], shop.products()["Туфли"]["onec__stock"]) == (
+        "5990.00",
+        "5.000",
+    )
+    alone = re.sub(r"\t+<Наименование>Туфли.*\n", "", text)
+    assert "Туфли" not in alone
+    shop.onec.exchange("prices.xml", alone.encode())
+    assert shop.products()["Туфли"]["price"] == "5990.00"
+    shop.onec.exchange("offers0_1.xml", data("offers.xml"))
+    assert shop.products()["Туфли"]["price"] == "5490.00"

@@ -1,4 +1,4 @@
-"""Groups, price types and units that 1C names once: kept as records, read by their identifiers."""
+"""Groups, price types, units and details that 1C tells of: kept as records, read by their identifiers."""
 
 from __future__ import annotations
 
@@ -15,20 +15,21 @@ from karvan_onec.units import short_unit
 from karvan_sdk import HookContext, Records, RecordWriter
 
 OBJECT = "onec_entry"
-FIELDS = ("name", "kind", "guid", "entry_key", "parent_guid", "code")
+FIELDS = ("name", "kind", "guid", "entry_key", "parent_guid", "code", "details")
 DEPTH = 12
 NAME_MAX = 255
 
 
 @dataclass(frozen=True, kw_only=True)
 class Entry:
-    """One entry: `code` is the currency of a price type or the number of a unit."""
+    """One entry: `code` is a price type's currency or a unit's number, `details` are a product's."""
 
     kind: str
     guid: str
     name: str
     parent: str = ""
     code: str = ""
+    details: Mapping[str, Any] | None = None
 
     @property
     def key(self) -> str:
@@ -44,6 +45,7 @@ class Entry:
             "entry_key": self.key,
             "parent_guid": self.parent or None,
             "code": self.code[:40] or None,
+            "details": dict(self.details) if self.details else None,
         }
 
 

@@ -17,10 +17,9 @@ PRICE_SCALE = 4
 
 @dataclass(frozen=True, kw_only=True)
 class Offer:
-    """One offer. `values` hold what is mentioned of name, sku, barcode, variant, quantity and prices."""
+    """One offer. `values`: what is mentioned of name, sku, barcode, variant, quantity, prices, removed."""
 
     guid: str
-    removed: bool = False
     values: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
     line: int = 0
 
@@ -62,12 +61,10 @@ def read_offer(node: Node, line: int) -> Offer:
     stated, quantity = _quantity(node)
     if stated:
         values["quantity"] = as_text(quantity, 3)
-    return Offer(
-        guid=tidy_line(node.value("Ид") or ""),
-        removed=is_removed(node),
-        values=MappingProxyType(values),
-        line=line,
-    )
+    removed = is_removed(node)
+    if removed or name or node.child("ПометкаУдаления") is not None:  # files of prices alone do not say
+        values["removed"] = removed
+    return Offer(guid=tidy_line(node.value("Ид") or ""), values=MappingProxyType(values), line=line)
 
 
 def _price(node: Node) -> dict[str, str | None]:

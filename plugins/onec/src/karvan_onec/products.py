@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from karvan_onec.directory import Directory
+from karvan_onec.directory import Directory, Entry
 from karvan_onec.goods import Good
 from karvan_onec.merging import Row, Tally, Write, differences, explain, find_by, write_each
 from karvan_onec.offers import Figures, Offer, Pricing, UnknownCurrency, base_of, work_out
@@ -14,7 +14,7 @@ from karvan_sdk import HookContext, Records, RecordWriter
 
 PRODUCT = "product"
 OFFER = "onec_offer"
-OWN_FIELDS = ("onec__guid", "onec__removed", "onec__stock", "onec__details")
+OWN_FIELDS = ("onec__guid", "onec__removed", "onec__stock")
 PRODUCT_FIELDS = (
     "name", "sku", "unit", "category", "description", "price", "price_currency", "active", "barcode",
     "tax_rate", *OWN_FIELDS,
@@ -77,6 +77,9 @@ def apply_goods(piece: Piece, goods: Sequence[Good]) -> None:
     piece.tally.updated += len(altered)
     piece.tally.created += len(made)
     piece.tally.deactivated += sum(row.get("active") is False for _, row in (*altered, *made))
+    _keep_details(
+        piece, [good for guid, good in known.items() if guid in stored] + [good for good, _ in made]
+    )
     _link_offers(piece, {good.guid for good, _ in made})
 
 
@@ -113,8 +116,6 @@ def _wanted(directory: Directory, good: Good, stored: Row | None, figures: Figur
     category = directory.path_of(good.groups[0]) if good.groups else None
     if category is not None:
         wanted["category"] = category
-    if good.details:
-        wanted["onec__details"] = dict(good.details)
     wanted |= _of_figures(figures)
     was_removed = bool(stored and stored["onec__removed"])
     if stored is None or was_removed != good.removed:
@@ -130,6 +131,17 @@ def _of_figures(figures: Figures) -> dict[str, Any]:
     if figures.stock is not None:
         wanted["onec__stock"] = figures.stock
     return wanted
+
+
+def _keep_details(piece: Piece, goods: Sequence[Good]) -> None:
+    """Keep what has no field of its own, beside the products and not in them."""
+    entries = [
+        Entry(kind="good", guid=good.guid, name=good.title, details=good.details)
+        for good in goods
+        if good.details
+    ]
+    if entries:
+        piece.directory.keep(piece.writer, entries)
 
 
 def _write_goods(piece: Piece, write: Write, entries: Sequence[tuple[Good, Row]]) -> list[tuple[Good, Row]]:
@@ -203,7 +215,7 @@ def _wanted_offer(pricing: Pricing, offer: Offer, stored: Row | None, owner: Row
         "base_guid": offer.base,
         "product": owner["id"] if owner else None,
         "prices": before["prices"],
-        "removed": offer.removed,
+        "removed": bool(before["removed"]),
         **offer.values,
     }
     price = pricing.price_of(wanted["prices"] or ())
