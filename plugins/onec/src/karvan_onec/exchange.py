@@ -27,7 +27,7 @@ from karvan_sdk import HookContext, RecordWriter, VersionMismatch, literal
 
 OBJECT = "exchange"
 BATCH = 500
-SECONDS = 3.0
+SECONDS = 2.0
 PAGE = 200
 COUNTS = ("created", "updated", "unchanged", "deactivated", "missing", "pending", "failed")
 
