@@ -119,7 +119,7 @@ def plugins_install(
         with workspace.installer.plan(actor, plugin_ids, index) as plan:
             if as_json and only_plan:
                 put(plan.as_dict(actor.language))
-            elif not as_json:
+            elif not (as_json and yes):
                 _show_install(plan, actor.language)
             if only_plan:
                 return
@@ -146,11 +146,11 @@ def plugins_uninstall(
         plan = workspace.uninstaller.plan(plugin, purge=purge)
         if as_json and only_plan:
             put(plan.as_dict())
-        elif not as_json:
+        elif not (as_json and yes):
             _show_uninstall(plan)
         if only_plan:
             return
-        _confirm("Uninstall it?", yes)
+        _confirm("Uninstall it?", yes or bool(plan.blockers))  # what is in the way refuses it anyhow
         workspace.uninstaller.apply(acting(workspace, as_), plan)
     if as_json:
         put({"uninstalled": plugin, "purged": purge})

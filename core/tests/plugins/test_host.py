@@ -48,6 +48,13 @@ def test_the_list_reads_manifests_and_imports_nothing(install_plugin: InstallPlu
     assert not [n for n in sys.modules if n.startswith("karvan_zoo_a")]
 
 
+def test_what_a_broken_uninstall_left_behind_is_passed_over(install_plugin: InstallPlugin) -> None:
+    folder = install_plugin("zoo_l", manifest("zoo_l"), "")
+    (folder / "~aren.dist-info").mkdir()
+    (folder / "empty-1.0.dist-info").mkdir()
+    assert "zoo_l" in Discovery().installed()
+
+
 def test_a_broken_manifest_is_listed_with_its_findings(
     workspace: Workspace, admin: Actor, install_plugin: InstallPlugin
 ) -> None:

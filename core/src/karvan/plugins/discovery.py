@@ -81,6 +81,8 @@ def _look(folders: Stamp) -> _Index:
     names: set[str] = set()
     for distribution in importlib_metadata.distributions():
         name = _meta(distribution, "Name")
+        if not name:
+            continue
         key = name.lower().replace("_", "-")
         if key in names:  # the first on sys.path is the one that would be imported
             continue
@@ -171,7 +173,10 @@ def _locate(distribution: Distribution, package: str, relative: str) -> Path:
 
 
 def _meta(distribution: Distribution, key: str) -> str:
-    metadata: Any = distribution.metadata
+    try:
+        metadata: Any = distribution.metadata
+    except FileNotFoundError:  # what a broken uninstall left behind is no distribution
+        return ""
     return str(metadata[key] or "") if metadata is not None and key in metadata else ""
 
 
