@@ -10,12 +10,19 @@ from typing import Any
 import pytest
 
 from karvan.access.actors import Actor
-from karvan.plugins import install as module
+from karvan.plugins import probe as probing
 from karvan.plugins.generations import CodeRefused
 from karvan.plugins.index import IndexFailed
 from karvan.testing import InstallPlugin, WorkspaceWith, admin_of
 from karvan.workspace import Workspace
-from karvan_sdk.errors import BadInput, NotAllowed, PluginRefused, SchemaRefused
+from karvan_sdk.errors import (
+    BadInput,
+    KarvanError,
+    ManifestInvalid,
+    NotAllowed,
+    PluginRefused,
+    SchemaRefused,
+)
 
 from .shelf import Shelf, make_plugin, make_wheel, offered
 
@@ -195,7 +202,7 @@ def test_what_could_not_be_enabled_is_refused_before_anything_is_put_in_place(
 ) -> None:
     make_plugin(shelf.folder, "zebra")
     make_plugin(shelf.folder, "zoo", more=more, api=api)
-    with pytest.raises((CodeRefused, PluginRefused, module.ManifestInvalid), match=why):
+    with pytest.raises((CodeRefused, PluginRefused, ManifestInvalid), match=why):
         install(bare, shelf, "zebra", "zoo")
     assert bare.generations.current() is None
     assert bare.plugins.enabled() == ()
@@ -237,7 +244,7 @@ def test_a_schema_that_cannot_be_is_refused_before_anything_is_put_in_place(
 ) -> None:
     field = '[[fields]]\nobject = "nowhere"\nname = "mark"\ntype = "text"\n'
     make_plugin(shelf.folder, "zoo", more=field)
-    with pytest.raises(module.KarvanError, match="nowhere"):
+    with pytest.raises(KarvanError, match="nowhere"):
         install(bare, shelf, "zoo")
     assert bare.generations.current() is None
 
@@ -269,7 +276,7 @@ def test_code_that_cannot_be_loaded_never_becomes_current(
 def test_code_that_hangs_is_given_up_with_all_that_it_started(
     bare: Workspace, shelf: Shelf, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "PROBE_S", 1)
+    monkeypatch.setattr(probing, "PROBE_S", 1)
     code = "import subprocess, sys, time\nsubprocess.Popen([sys.executable, '-c', 'input()'])\ntime.sleep(60)"
     make_plugin(shelf.folder, "zoo", code=code)
     assert "did not load within 1 seconds" in refused(bare, shelf, "zoo")

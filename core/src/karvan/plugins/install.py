@@ -6,16 +6,11 @@ process of its own, the pointer, then enable. Whatever fails before the pointer 
 
 from __future__ import annotations
 
-import configparser
-import os
-import subprocess
-import sys
-import zipfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory, TemporaryFile
+from tempfile import TemporaryDirectory
 from typing import Any, Protocol
 
 import importlib_metadata
@@ -23,45 +18,26 @@ from packaging.requirements import InvalidRequirement, Requirement
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.utils import canonicalize_name
 
-from karvan.plugins.discovery import MANIFESTS, PLUGINS, Discovery
+from karvan.plugins.discovery import Discovery
 from karvan.plugins.generations import CodeRefused, Distribution, Generations, provided
 from karvan.plugins.index import Index, IndexFailed, IndexFile
 from karvan.plugins.order import order_plugins
+from karvan.plugins.probe import probe
 from karvan.plugins.resolve import Resolver, Wanted
 from karvan.plugins.state import Outcome, Plugins
+from karvan.plugins.wheels import NewPlugin, read_plugins
 from karvan_sdk.errors import BadInput, KarvanError, ManifestInvalid, NotAllowed, PluginRefused
-from karvan_sdk.manifest import Manifest, load_manifest
+from karvan_sdk.manifest import Manifest
 from karvan_sdk.names import check_plugin_id
 
 BUNDLE = "bundle:"
-PROBE_S = 60
-SAID_MAX = 4000
 ROUNDS_MAX = 50
-_PROBE = """
-import importlib, sys
-sys.path.append(sys.argv[1])
-for entry in sys.argv[2:]:
-    module, _, name = entry.partition(":")
-    found = importlib.import_module(module)
-    for part in filter(None, name.split(".")):
-        found = getattr(found, part)
-"""
 
 
 class SchemaToPreview(Protocol):
     """What an install needs of `karvan.schema.changes.Schema`."""
 
     def preview_plugins(self, actor: Any, manifests: Sequence[tuple[Manifest, str]]) -> Any: ...
-
-
-@dataclass(frozen=True, kw_only=True)
-class NewPlugin:
-    """A plugin that an install brings. `entry` names its object, empty for one without code."""
-
-    manifest: Manifest
-    version: str
-    distribution: str
-    entry: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -169,7 +145,7 @@ class Installer:
             number = self._generations.build(plan.wheels)
             tell(f"Unpacked {len(plan.wheels)} wheels into generation {number}.")
             try:
-                _probe(self._generations.site(number), [p.entry for p in plan.plugins if p.entry])
+                probe(self._generations.site(number), [p.entry for p in plan.plugins if p.entry])
             except BaseException:
                 self._generations.discard(number)
                 raise
@@ -362,54 +338,6 @@ def _plugins_of(index: Index, files: Sequence[IndexFile], folder: Path) -> dict[
     return found
 
 
-def read_plugins(wheel: Path, file: IndexFile) -> list[NewPlugin]:
-    """The plugins in a wheel, read from the zip alone; none for an ordinary dependency."""
-    try:
-        with zipfile.ZipFile(wheel) as opened:
-            names = set(opened.namelist())
-            entries = _entry_points(opened, names)
-            return [
-                NewPlugin(
-                    manifest=load_manifest(plugin, _reader(opened, names, value)),
-                    version=str(file.version),
-                    distribution=file.project,
-                    entry=entries.get((PLUGINS, plugin), ""),
-                )
-                for (group, plugin), value in entries.items()
-                if group == MANIFESTS
-            ]
-    except (zipfile.BadZipFile, configparser.Error, UnicodeDecodeError) as exc:
-        raise IndexFailed(url=file.url, reason=f"it is no wheel that can be read: {exc}") from exc
-
-
-def _entry_points(opened: zipfile.ZipFile, names: set[str]) -> dict[tuple[str, str], str]:
-    place = next((n for n in names if n.endswith(".dist-info/entry_points.txt") and n.count("/") == 1), None)
-    if place is None:
-        return {}
-    parser = configparser.ConfigParser(delimiters=("=",), interpolation=None)
-    parser.optionxform = str  # type: ignore[assignment,method-assign]  # names keep their case
-    parser.read_string(opened.read(place).decode())
-    return {
-        (group, name): value
-        for group in (PLUGINS, MANIFESTS)
-        if parser.has_section(group)
-        for name, value in parser.items(group)
-    }
-
-
-def _reader(opened: zipfile.ZipFile, names: set[str], value: str) -> Callable[[str], str]:
-    package, _, relative = (part.strip() for part in value.partition(":"))
-    folder = "/".join((*package.split("."), relative)).rpartition("/")[0]
-
-    def read(name: str) -> str:
-        path = f"{folder}/{name}"
-        if path not in names or ".." in name.split("/"):
-            raise FileNotFoundError(f"There is no '{path}' in the wheel.")
-        return opened.read(path).decode()
-
-    return read
-
-
 def _requested(index: Index, wanted: Sequence[str]) -> list[_Demand]:
     """What was asked for, bundles opened, in this order."""
     found: list[_Demand] = []
@@ -485,23 +413,3 @@ def _in_order(manifests: Mapping[str, Manifest], asked: Sequence[str]) -> tuple[
         if plugin in manifests:
             put(plugin)
     return tuple(done)
-
-
-def _probe(site: Path, entries: Sequence[str]) -> None:
-    """Import the new plugins in a process of their own; raises CodeRefused with what they said."""
-    command = [sys.executable, "-P", "-c", _PROBE, str(site), *entries]
-    with TemporaryFile() as said:  # a file and no pipe: whoever a plugin starts may hold it open for ever
-        try:
-            done = subprocess.run(  # noqa: S603 - our own interpreter
-                command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=said, timeout=PROBE_S,
-                check=False,
-            )  # fmt: skip
-        except subprocess.TimeoutExpired as exc:
-            raise CodeRefused(
-                reason=f"The new plugins did not load within {PROBE_S} seconds. Nothing was installed."
-            ) from exc
-        if done.returncode:
-            said.seek(-min(SAID_MAX, said.tell()), os.SEEK_END)
-            lines = said.read().decode(errors="replace").strip().splitlines()
-            why = lines[-1] if lines else f"the process ended with {done.returncode}"
-            raise CodeRefused(reason=f"The new plugins can't be loaded: {why}. Nothing was installed.")
