@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,6 @@ from karvan.testing import make_page_client
 from karvan_onec.commands import import_file
 
 Data = Callable[[str], bytes]
-REAL = os.environ.get("KARVAN_SHARED_DATA", "")
 
 
 def command(shop: Any, *paths: object) -> Any:
@@ -107,7 +105,6 @@ def test_the_command_tells_by_its_exit_code_that_something_was_refused(shop: Any
     assert command(shop, broken).exit_code == 1
 
 
-@pytest.mark.skipif(not REAL, reason="KARVAN_SHARED_DATA names the folder of real files")
 @pytest.mark.parametrize(
     ("folder", "files"),
     [
@@ -119,8 +116,10 @@ def test_the_command_tells_by_its_exit_code_that_something_was_refused(shop: Any
     ],
     ids=["nested", "shop", "clothes", "official", "3.1"],
 )
-def test_a_real_catalogue_is_taken_over_once(shop: Any, folder: str, files: tuple[str, ...]) -> None:
-    place = Path(REAL) / "commerceml" / folder
+def test_a_real_catalogue_is_taken_over_once(
+    shop: Any, shared_data: Path, folder: str, files: tuple[str, ...]
+) -> None:
+    place = shared_data / "commerceml" / folder
     paths = [place / f for f in files] or sorted(place.glob("*.xml"))
     told = json.loads((place.parent / "counts.json").read_text("utf-8"))
     counts = [told[f"{folder}/{p.name}"] for p in paths]
