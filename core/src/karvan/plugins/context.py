@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
+from copy import deepcopy
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
@@ -168,10 +169,10 @@ class PluginWidgetContext(PluginPageContext):
         """The object of the page's record, or empty."""
         return self._place.object
 
-    @property
+    @cached_property
     def record(self) -> Mapping[str, Any] | None:
-        """The record of the page as its reader may see it, or None."""
-        return self._place.record
+        """The record of the page as its reader may see it, or None: a copy, other widgets have theirs."""
+        return deepcopy(self._place.record)
 
     @property
     def form(self) -> Mapping[str, str]:

@@ -12,6 +12,7 @@ from types import MappingProxyType
 from typing import Any
 
 from karvan.access.moment import Moment
+from karvan.plugins.answers import is_wait, read_caller, read_html, read_message, read_response
 from karvan.plugins.capabilities import Granted
 from karvan.plugins.context import (
     Draw,
@@ -26,6 +27,7 @@ from karvan.plugins.discovery import Discovery, Installed
 from karvan.plugins.loading import (
     PLUGIN_ERRORS,
     Loaded,
+    contained,
     load_plugin,
     new_manager,
     say_error,
@@ -35,7 +37,15 @@ from karvan.plugins.loading import (
 from karvan.plugins.order import order_plugins
 from karvan.plugins.parts import NoRoute
 from karvan_sdk.actions import Change
-from karvan_sdk.errors import KarvanError, NotAllowed, PluginFailed, Rejected, TryLater, UnknownPlugin
+from karvan_sdk.errors import (
+    FieldError,
+    KarvanError,
+    NotAllowed,
+    PluginFailed,
+    Rejected,
+    TryLater,
+    UnknownPlugin,
+)
 from karvan_sdk.hookspecs import POLICIES, HookKind
 from karvan_sdk.manifest import HookUse, Manifest
 from karvan_sdk.protocols import Verify
@@ -195,7 +205,8 @@ class Host:
                 return loaded.problems
             manager = new_manager()
             try:
-                manager.register(loaded.object, name=installed.id)
+                with contained():
+                    manager.register(loaded.object, name=installed.id)
             except PLUGIN_ERRORS as exc:
                 return (say_error(exc),)
             return undeclared(manager, installed)
@@ -226,11 +237,13 @@ class Host:
                 result = self._call(call, ctx, {"object": object, "event": event, "changes": before})
                 if result is None:
                     continue
-                after = _same_records(before, result)
+                with contained():
+                    after = _same_records(before, result)
+                    is_same = after == before
             except PLUGIN_ERRORS as exc:
                 self._count_error(call.plugin, call.hook, exc)
                 continue
-            if after == before:
+            if is_same:
                 continue
             if findings := verify(after):
                 reason = "its values are not valid: " + "; ".join(e.message for e in findings[:5])
@@ -246,7 +259,8 @@ class Host:
             sealed = [_sealed(change) for change in changes]
             try:
                 self._call(call, ctx, {"object": object, "event": event, "changes": sealed})
-            except Rejected:
+            except Rejected as exc:
+                exc.errors = tuple(_placed(finding, len(changes)) for finding in exc.errors)
                 raise
             except PLUGIN_ERRORS as exc:
                 self._count_error(call.plugin, call.hook, exc)
@@ -321,8 +335,11 @@ class Host:
             raise PluginFailed(plugin=plugin, hook=hook, reason="its code is not in use.")
         try:
             self._call(call, ctx, arguments)
-        except TryLater:
-            raise
+        except TryLater as exc:
+            if is_wait(exc.seconds):
+                raise
+            reason = "it asks to be called again after what is no time in seconds, or is longer than a year."
+            raise PluginFailed(plugin=plugin, hook=hook, reason=reason) from exc
         except PLUGIN_ERRORS as exc:
             self._count_error(call.plugin, call.hook, exc)
             raise PluginFailed(plugin=plugin, hook=hook, reason=say_error(exc)) from exc
@@ -342,10 +359,10 @@ class Host:
         """The HTML of one widget, empty where it has nothing to show. Raises PluginFailed."""
         loaded, context = self._widget(plugin, widget, ctx, place, draw, frame)
         code = loaded.parts.widgets[widget]
-        answer = self._guarded(
-            plugin, f"widget:{widget}", _budget(loaded, widget), lambda: code.render(context)
+        answer: str = self._guarded(
+            plugin, f"widget:{widget}", _budget(loaded, widget), lambda: read_html(code.render(context))
         )
-        return _html(plugin, widget, answer)
+        return answer
 
     def act(
         self,
@@ -367,10 +384,11 @@ class Host:
         if code is None:
             raise UnknownPlugin(f"{plugin}.{widget}/{action}")
         name = f"widget:{widget}/{action}"
-        answer = self._guarded(
-            plugin, name, _budget(loaded, widget), lambda: code(context, form), passing=KarvanError
-        )
-        return str(answer or "")
+        answer: str = self._guarded(
+            plugin, name, _budget(loaded, widget), lambda: read_message(code(context, form)),
+            passing=KarvanError,
+        )  # fmt: skip
+        return answer
 
     def match(self, plugin: str, surface: Surface, path: str, method: str) -> tuple[Route, Mapping[str, Any]]:
         """The route of an enabled plugin; raises NoRoute."""
@@ -385,11 +403,11 @@ class Host:
     ) -> str | None:
         """The name of a public route's caller, or None: refused. Raises what `handle` raises."""
         context = PluginPageContext(ctx, self._scope(self._plan.loaded[plugin]), self.first, draw, frame)
-        caller = self._guarded(
-            plugin, "authenticate", ROUTE_BUDGET_MS, lambda: public.authenticate(context, request),
-            passing=KarvanError,
+        caller: str | None = self._guarded(
+            plugin, "authenticate", ROUTE_BUDGET_MS,
+            lambda: read_caller(public.authenticate(context, request)), passing=KarvanError,
         )  # fmt: skip
-        return None if caller is None else str(caller.name)
+        return caller
 
     def handle(
         self,
@@ -403,16 +421,11 @@ class Host:
     ) -> Response:
         """Let a route answer. Raises its KarvanErrors as they are, PluginFailed for whatever else."""
         context = PluginPageContext(ctx, self._scope(self._plan.loaded[plugin]), self.first, draw, frame)
-        answer = self._guarded(
+        answer: Response = self._guarded(
             plugin, f"route:{route.rule}", ROUTE_BUDGET_MS,
-            lambda: route.handler(context, request, **values), passing=KarvanError,
+            lambda: read_response(route.handler(context, request, **values)), passing=KarvanError,
         )  # fmt: skip
-        if isinstance(answer, str):
-            return Response(body=answer)
-        if isinstance(answer, Response):
-            return answer
-        reason = f"it answered {type(answer).__name__} where a Response or a text is needed."
-        raise PluginFailed(plugin=plugin, hook=f"route:{route.rule}", reason=reason)
+        return answer
 
     def commands(self, plugin: str) -> Mapping[str, Any]:
         """The click commands of an enabled plugin by name; raises UnknownPlugin for one that is not on."""
@@ -463,7 +476,8 @@ class Host:
         """Call plugin code under the clock; what it raises becomes PluginFailed, `passing` goes through."""
         started = perf_counter()
         try:
-            return call()
+            with contained():
+                return call()
         except passing:
             raise
         except PLUGIN_ERRORS as exc:
@@ -480,7 +494,8 @@ class Host:
             loaded = load_plugin(installed)
             if loaded.object is not None:
                 try:
-                    self._manager.register(loaded.object, name=installed.id)
+                    with contained():
+                        self._manager.register(loaded.object, name=installed.id)
                 except PLUGIN_ERRORS as exc:
                     self._manager.unregister(name=installed.id)
                     loaded = Loaded(installed=installed, problems=(say_error(exc),), failed=True)
@@ -528,8 +543,9 @@ class Host:
         given = {"ctx": PluginContext(ctx, call.scope, self.first), **arguments}
         started = perf_counter()
         try:
-            result = call.function(*[given[name] for name in call.argnames])
-            return list(result) if isinstance(result, Iterator) else result
+            with contained():
+                result = call.function(*[given[name] for name in call.argnames])
+                return list(result) if isinstance(result, Iterator) else result
         finally:
             self._count(call.plugin, call.hook, call.budget_ms, (perf_counter() - started) * 1000)
 
@@ -598,6 +614,14 @@ def _same_records(before: Sequence[Change], result: Any) -> list[Change]:
     ]
 
 
+def _placed(finding: FieldError, count: int) -> FieldError:
+    """A finding of a gate; one about no record of the batch is about all of it."""
+    index: Any = finding.index
+    if index is None or (type(index) is int and 0 <= index < count):
+        return finding
+    return replace(finding, index=None)
+
+
 def _budget(loaded: Loaded, widget: str) -> float:
     manifest = loaded.installed.manifest
     uses = manifest.widgets if manifest else ()
@@ -616,12 +640,3 @@ def _narrowed(place: Place, plugin: str, loaded: Loaded, ctx: Moment) -> Place:
         own = {n: v for n, v in place.record.items() if n == "id" or fields[n].owner == f"plugin:{plugin}"}
         return replace(place, record=own)
     return place
-
-
-def _html(plugin: str, widget: str, answer: Any) -> str:
-    if answer is None:
-        return ""
-    if not isinstance(answer, str):
-        reason = f"it answered {type(answer).__name__} where HTML is needed."
-        raise PluginFailed(plugin=plugin, hook=f"widget:{widget}", reason=reason)
-    return answer

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import importlib.util
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,7 +20,34 @@ from karvan.plugins.texts import NONE, Texts, read_texts
 from karvan_sdk.hookspecs import PROJECT, Hookspecs
 
 PLUGIN_ERRORS = (Exception, SystemExit)
-"""What plugin code may raise without ending the process: everything but a person's Ctrl-C."""
+"""What comes out of `contained` for whatever plugin code raises: everything but a person's Ctrl-C."""
+
+
+class Escaped(Exception):
+    """Plugin code raised what is no Exception (`cause`): it would end whatever calls it."""
+
+    def __init__(self, cause: BaseException) -> None:
+        self.cause = cause
+        super().__init__(type(cause).__name__)
+
+
+@contextmanager
+def contained() -> Iterator[None]:
+    """Around every call of plugin code: nothing but `PLUGIN_ERRORS` and a person's Ctrl-C comes out."""
+    try:
+        yield
+    except PLUGIN_ERRORS:
+        raise
+    except BaseException as exc:
+        if isinstance(exc, KeyboardInterrupt) and _is_ctrl_c_possible():
+            raise
+        raise Escaped(exc) from exc
+
+
+def _is_ctrl_c_possible() -> bool:
+    """Python raises KeyboardInterrupt in the main thread only, and only where nobody took SIGINT over."""
+    is_main = threading.current_thread() is threading.main_thread()
+    return is_main and signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,13 +76,15 @@ def load_plugin(installed: Installed) -> Loaded:
     if not installed.entry:
         return Loaded(installed=installed)
     try:
-        found = EntryPoint(name=installed.id, value=installed.entry, group=PLUGINS).load()
+        with contained():
+            found = EntryPoint(name=installed.id, value=installed.entry, group=PLUGINS).load()
         if found is None or isinstance(found, type):
             why = f"'{installed.entry}' must be a module or an object with hooks, not {found!r}."
             return Loaded(installed=installed, problems=(why,), failed=True)
         package = _package_of(installed.entry)
         manifest = installed.manifest
-        parts, problems = read_parts(found, manifest) if manifest is not None else (Parts(), ())
+        with contained():
+            parts, problems = read_parts(found, manifest) if manifest is not None else (Parts(), ())
         texts, unread = read_texts(package) if package else (NONE, ())
     except PLUGIN_ERRORS as exc:
         why = f"'{installed.entry}' can't be imported: {say_error(exc)}"
@@ -107,6 +140,13 @@ def _implemented(manager: pluggy.PluginManager, plugin: str) -> list[tuple[str, 
 
 
 def say_error(error: BaseException) -> str:
-    """An exception in one line."""
-    text = str(error).strip().splitlines()
-    return f"{type(error).__name__}: {text[0]}"[:300] if text else type(error).__name__
+    """An exception in one line that can be stored and sent anywhere, whatever its author put into it."""
+    if isinstance(error, Escaped):
+        error = error.cause
+    try:
+        with contained():
+            text = str(error)
+    except PLUGIN_ERRORS:  # an exception that can't even say what is wrong
+        text = ""
+    lines = text.encode("utf-8", "backslashreplace").decode().replace("\0", "\\x00").strip().splitlines()
+    return f"{type(error).__name__}: {lines[0]}"[:300] if lines else type(error).__name__

@@ -43,8 +43,8 @@ class RouteMap:
             number, values = adapter.match(path, method)
         except MethodNotAllowed as exc:
             raise NoRoute(sorted(exc.valid_methods or ())) from exc
-        except (NotFound, RequestRedirect, HTTPException) as exc:
-            raise NoRoute from exc
+        except (NotFound, RequestRedirect, HTTPException, ValueError) as exc:
+            raise NoRoute from exc  # ValueError: more digits than Python makes a number of
         return self._routes[int(number)], values
 
 
@@ -76,12 +76,27 @@ def _read_widgets(given: Any, manifest: Manifest, problems: list[str]) -> Mappin
             problems.append(f"Its 'widgets' hold {widget!r}, which is no Widget; refused.")
         elif widget.id not in declared:
             problems.append(f"It brings the widget '{widget.id}' without declaring it; refused.")
+        elif not _is_whole(widget):
+            problems.append(
+                f"Its widget '{widget.id}' needs a function 'render' and 'actions' by name; refused."
+            )
+        elif widget.id in found:
+            problems.append(f"It brings the widget '{widget.id}' twice; the second is refused.")
         else:
             found[widget.id] = widget
     problems += [
         f"It declares the widget '{i}' but does not bring it." for i in sorted(declared - set(found))
     ]
     return MappingProxyType(found)
+
+
+def _is_whole(widget: Widget) -> bool:
+    actions: Any = widget.actions
+    return (
+        callable(widget.render)
+        and isinstance(actions, Mapping)
+        and all(callable(a) for a in actions.values())
+    )
 
 
 def _read_routes(given: Any, manifest: Manifest, problems: list[str]) -> Mapping[Surface, RouteMap]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from werkzeug.exceptions import MethodNotAllowed, NotFound, RequestEntityTooLarge
 from werkzeug.wrappers import Request as HttpRequest
@@ -24,8 +24,10 @@ from karvan_sdk.errors import BadInput, KarvanError, NotAllowed, PluginFailed
 from karvan_sdk.router import ADMIN, SIGNED_IN, Public, Request, Response, Route, Surface
 
 TOO_LARGE = "The body has more than {limit} bytes."
-KEPT_BY_US = frozenset({"set-cookie", "content-length", "transfer-encoding", "connection", "content-type"})
-"""Headers that an answer may not hold: cookies have a place of their own, the others are the server's."""
+API_CSP = "default-src 'none'; frame-ancestors 'none'; sandbox"
+"""What an endpoint of the API answers is data, even where it is HTML: a browser runs nothing of it."""
+OUR_COOKIES = frozenset({"karvan_session", "session"})
+"""What opens a person's session, and the secret of his forms: no plugin's to see."""
 
 
 class CallerUnknown(KarvanError):
@@ -64,22 +66,33 @@ def serve(host: Host, door: Door, plugin: str, path: str, http: HttpRequest) -> 
             raise MethodNotAllowed(exc.allowed) from exc
         raise NotFound from exc
     request = _read_request(http, path, route.max_body)
-    moment = itself
     if route.public is not None:
-        _know_caller(host, door, plugin, route.public, request, itself)
-    else:
-        actor = door.identify()
-        moment = door.moment(actor, source)
-        _check_permission(actor, moment, route)
+        answer = _serve_caller(host, door, plugin, route, route.public, values, request, itself)
+        return _write_response(answer, plugin, route)
+    actor = door.identify()
+    moment = door.moment(actor, source)
+    _check_permission(actor, moment, route)
     answer = host.handle(plugin, route, values, request, moment, door.draw, door.frame)
     return _write_response(answer, plugin, route)
 
 
-def _know_caller(
-    host: Host, door: Door, plugin: str, public: Public, request: Request, moment: Moment
-) -> None:
-    if host.authenticate(plugin, public, request, moment, door.draw, door.frame) is None:
-        raise CallerUnknown
+def _serve_caller(
+    host: Host,
+    door: Door,
+    plugin: str,
+    route: Route,
+    public: Public,
+    values: Mapping[str, Any],
+    request: Request,
+    moment: Moment,
+) -> Response:
+    """The answer of a public route. Why its plugin failed is for the log, not for whoever may call."""
+    try:
+        if host.authenticate(plugin, public, request, moment, door.draw, door.frame) is None:
+            raise CallerUnknown
+        return host.handle(plugin, route, values, request, moment, door.draw, door.frame)
+    except PluginFailed as exc:
+        raise PluginFailed(plugin=plugin, hook=exc.hook, reason="the log has the details.") from exc
 
 
 def _check_permission(actor: Actor, moment: Moment, route: Route) -> None:
@@ -115,8 +128,8 @@ def _read_request(http: HttpRequest, path: str, max_body: int) -> Request:
         method=http.method,
         path=path,
         query=http.args.to_dict(flat=True),
-        headers={name.lower(): value for name, value in http.headers},
-        cookies=http.cookies.to_dict(flat=True),
+        headers={name.lower(): value for name, value in http.headers if name.lower() != "cookie"},
+        cookies={n: v for n, v in http.cookies.items() if n not in OUR_COOKIES},
         address=http.remote_addr or "",
         root=http.host_url.rstrip("/"),
         read=read,
@@ -132,12 +145,11 @@ def _write_response(answer: Response, plugin: str, route: Route) -> HttpResponse
     body = answer.body.encode() if isinstance(answer.body, str) else answer.body
     made = HttpResponse(body, status=answer.status)
     made.headers["Content-Type"] = answer.content_type
-    made.headers["X-Content-Type-Options"] = "nosniff"
+    if route.surface == "api":
+        made.headers["Content-Security-Policy"] = API_CSP
     for name, value in answer.headers.items():
-        if name.lower() in KEPT_BY_US:
-            reason = f"it answered with the header '{name}', which is not its to set."
-            raise PluginFailed(plugin=plugin, hook=f"route:{route.rule}", reason=reason)
         made.headers[name] = value
+    made.headers["X-Content-Type-Options"] = "nosniff"
     for cookie in answer.cookies:
         path = f"{'/api' if route.surface == 'api' else ''}/x/{plugin}/"
         if not cookie.value:

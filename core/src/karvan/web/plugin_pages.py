@@ -72,8 +72,9 @@ def draw(ctx: Any, template: str, values: Mapping[str, Any]) -> str:
 
 
 def frame(ctx: Any, title: str, html: str) -> str:
-    """A plugin's HTML as a whole page."""
-    return render_template("plugin_page.html", title=title, content=Markup(html))  # noqa: S704  drawn above
+    """A plugin's HTML as a whole page; without our navigation for who is not signed in."""
+    template = "plugin_door.html" if _visit().actor is None else "plugin_page.html"
+    return render_template(template, title=title, content=Markup(html))  # noqa: S704  drawn above
 
 
 @lru_cache(maxsize=256)

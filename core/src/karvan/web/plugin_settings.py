@@ -95,6 +95,6 @@ def _typed(declared: Setting, form: Mapping[str, str], formats: Formats) -> Any:
         return None
     if declared.type in ("integer", "decimal"):
         number = formats.read_number(text)
-        whole = declared.type == "integer" and number.lstrip("-").isdecimal() and len(number) < 19
+        whole = declared.type == "integer" and number.removeprefix("-").isdecimal() and len(number) < 19
         return int(number) if whole else number
     return text
