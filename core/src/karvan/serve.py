@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
@@ -17,18 +19,22 @@ from granian.http import HTTP1Settings
 from karvan.app import create_app
 from karvan.settings import Settings, load_settings
 from karvan.watchdog import Watchdog
+from karvan.worker import PARENT
 
 WORKER_PAUSE_S = 0.5
 WORKER_GRACE_S = 10.0
 """How long the worker may go on with the batch under way when the server is stopped."""
 WORKER_MEMORY_MIB = 400
 """A worker that grew beyond this is replaced between two requests."""
+ORPHAN_CODE = 71
+log = logging.getLogger("karvan.serve")
 
 
 def make_app() -> Watchdog:
     """The application of one worker process, with the settings that `serve` put into the environment."""
     settings = load_settings()
     start_logging()
+    threading.Thread(target=_end_with, args=(os.getppid(),), name="orphan", daemon=True).start()
     return Watchdog(create_app(settings), settings.deadline_s)
 
 
@@ -47,6 +53,16 @@ def start_logging() -> None:
     logging.getLogger("karvan").setLevel(logging.INFO)
 
 
+def _end_with(server: int) -> None:
+    """End this process once its server was killed: else it would hold the port with the code of before."""
+    while os.getppid() == server:
+        time.sleep(WORKER_PAUSE_S)
+    log.warning("The server is gone; its page worker ends.")
+    os.kill(os.getpid(), signal.SIGTERM)
+    time.sleep(WORKER_GRACE_S)
+    os._exit(ORPHAN_CODE)
+
+
 @contextmanager
 def _worker() -> Iterator[None]:
     """A worker process that is started again whenever it ends, until the block does."""
@@ -57,7 +73,10 @@ def _worker() -> Iterator[None]:
         nonlocal process
         while not stopping.wait(WORKER_PAUSE_S):
             if process.poll() is not None and not stopping.is_set():
-                process = _start_worker()
+                try:
+                    process = _start_worker()
+                except OSError as exc:  # no memory or no processes left: tried again
+                    log.warning("The worker can't be started now: %s", exc)
 
     keeper = threading.Thread(target=keep_alive, name="keeper", daemon=True)
     keeper.start()
@@ -75,7 +94,9 @@ def _worker() -> Iterator[None]:
 
 
 def _start_worker() -> subprocess.Popen[bytes]:
-    return subprocess.Popen([sys.executable, "-m", "karvan.cli", "worker"])
+    """The worker of this server: it ends by itself where the server was killed."""
+    environ = {**os.environ, PARENT: str(os.getpid())}
+    return subprocess.Popen([sys.executable, "-m", "karvan.cli", "worker"], env=environ)
 
 
 def _serve_pages(settings: Settings) -> None:

@@ -18,7 +18,11 @@ from karvan_sdk.errors import KarvanError, PluginFailed, TryLater
 
 LIMIT_S = 30.0
 IDLE_S = 0.25
+FAULT_S = 5.0
+"""How long a worker rests after a fault that nobody foresaw."""
 EXIT_CODE = 70
+PARENT = "KARVAN_WORKER_PARENT"
+"""The process without which a worker ends, by its id; `karvan serve` names itself."""
 log = logging.getLogger("karvan.worker")
 
 
@@ -29,7 +33,7 @@ def deliver(workspace: Workspace) -> bool:
     batch = workspace.deliveries.claim(catalog)
     if batch is None:
         return bool(moved)
-    if batch.plugin not in catalog.plugins:  # it was disabled since: nobody is there to be told
+    if not batch.is_told_in(catalog):
         workspace.deliveries.done(batch)
         return True
     _tell(workspace, batch)
@@ -55,15 +59,20 @@ def work(workspace: Workspace) -> None:
         signal.signal(number, ask_to_stop)
     clock = _Clock()
     log.info("The worker listens for events.")
-    while not stop.is_set():
+    parent = os.environ.get(PARENT)
+    while not stop.is_set() and (parent is None or parent == str(os.getppid())):
+        rest = IDLE_S
         try:
             with clock:
                 busy = workspace.deliveries.due() and deliver(workspace)
         except KarvanError as exc:  # the database is away or busy: nothing is lost, it is asked again
             log.warning("Events can't be delivered now: %s", exc.message)
             busy = False
+        except Exception:  # what was claimed is told again; its attempt is counted
+            log.exception("A turn of the worker failed.")
+            busy, rest = False, FAULT_S
         if not busy:
-            stop.wait(IDLE_S)
+            stop.wait(rest)
 
 
 def _tell(workspace: Workspace, batch: Batch) -> None:

@@ -56,6 +56,10 @@ class Batch:
     events: tuple[Event, ...]
     attempts: int
 
+    def is_told_in(self, catalog: Catalog) -> bool:
+        """Whether its plugin is on still, and what it tells of is there still."""
+        return self.plugin in catalog.plugins and (not self.object or self.object in catalog.by_uid)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Waiting:
