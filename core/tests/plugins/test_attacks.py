@@ -7,13 +7,17 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from io import BytesIO
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
+from sqlalchemy.engine import make_url
 
 from karvan import worker
 from karvan.testing import (
@@ -22,11 +26,12 @@ from karvan.testing import (
     admin_of,
     make_client,
     make_page_client,
+    postgresql_address,
     set_settings,
     settle,
 )
 from karvan.workspace import Workspace
-from karvan_sdk.errors import PluginRefused
+from karvan_sdk.errors import KarvanError, PluginRefused, Unavailable
 
 MANIFEST = """
 schema = 1
@@ -382,6 +387,39 @@ def test_a_body_beyond_the_limit_of_a_public_route_is_refused(den: Workspace, ki
         assert "1000" in answer.get_data(as_text=True)
 
 
+def test_a_body_that_ends_early_is_the_callers_fault(den: Workspace) -> None:
+    client = make_client(den)
+    for path in ("/api/x/beast/open", "/api/x/beast/form"):
+        for kind in ("application/x-www-form-urlencoded", "multipart/form-data; boundary=b", "text/plain"):
+            answer = client.post(
+                path, input_stream=BytesIO(b"--b\r\na=b"), content_type=kind,
+                headers={"Authorization": ""}, environ_overrides={"CONTENT_LENGTH": "500"},
+            )  # fmt: skip
+            assert answer.status_code in (200, 400), (path, kind)
+            if kind == "text/plain" and path.endswith("open"):
+                assert (answer.status_code, answer.get_json()["code"]) == (400, "bad_input")
+    for length in ("-1", "abc", "9" * 40, ""):
+        answer = client.post(
+            "/api/x/beast/open", data=b"x", headers={"Authorization": ""},
+            environ_overrides={"CONTENT_LENGTH": length},
+        )  # fmt: skip
+        assert answer.status_code in (200, 400), length
+
+
+def test_an_error_of_the_plugins_own_making_is_a_problem(den: Workspace) -> None:
+    class OfItsOwn(KarvanError):
+        code = "of_its_own"
+        template = "It has {reason}."
+
+    def throw() -> None:
+        raise OfItsOwn(reason="a reason")
+
+    code().ANSWER[0] = throw
+    answer = make_client(den).get("/api/x/beast/answer")
+    assert answer.mimetype == "application/problem+json"
+    assert answer.get_json()["code"] == "of_its_own"
+
+
 def test_a_body_of_unknown_length_ends_at_the_limit(den: Workspace) -> None:
     answer = make_client(den).post(
         "/api/x/beast/open", input_stream=BytesIO(b"x" * 1_000_000),
@@ -586,6 +624,78 @@ def test_a_stored_setting_that_no_longer_fits_falls_back(den: Workspace) -> None
     assert make_page_client(den).get("/settings/plugins/beast").status_code == 200
 
 
+# -- restrictions --------------------------------------------------------------------------------------------
+
+FENCE = """
+schema = 1
+id = "fence"
+api = ">=0.1,<1"
+name = "Fence"
+summary = "Of the tests."
+
+[[hooks]]
+hook = "restrict_records"
+objects = ["contact"]
+
+[[widgets]]
+id = "post"
+title = "Post"
+slots = ["record.side"]
+"""
+FENCE_BODY = """
+from karvan_sdk import Widget, hookimpl
+
+widgets = [Widget(id="post", render=lambda ctx: "drawn")]
+
+
+@hookimpl
+def restrict_records(ctx, object, action):
+    return "owner = me()"
+"""
+
+
+def test_a_hidden_record_shows_nowhere_and_is_changed_by_nobody(
+    install_plugin: InstallPlugin, workspace_with: WorkspaceWith
+) -> None:
+    install_plugin("fence", FENCE, FENCE_BODY)
+    made = workspace_with("crm")
+    bo = made.actors.create_user("bo@example.com", "Bo", "a good password", is_admin=True)
+    with made.records.write(admin_of(made)) as writer:
+        ids = [
+            writer.create("contact", {"name": name})["id"] for name in ("Zz Sesame", "Aa Sesame", "Sesame")
+        ]
+        deals = [writer.create("deal", {"name": f"d{n}", "contact": id_})["id"] for n, id_ in enumerate(ids)]
+        writer.delete("contact", ids[2])
+    made.plugins.enable(admin_of(made), "fence")
+    client, page = make_client(made, bo), make_page_client(made, bo)
+    api = "/api/v1/records"
+    for path in (f"contact/{ids[0]}", f"contact/{ids[0]}/history"):
+        assert client.get(f"{api}/{path}").status_code == 404
+    for path in (
+        "contact",
+        "deal?expand=contact",
+        f"deal/{deals[0]}?expand=contact",
+        f"deal/{deals[0]}/history",
+    ):
+        answer = client.get(f"{api}/{path}")
+        assert (answer.status_code, "Sesame" in answer.get_data(as_text=True)) == (200, False), path
+    assert "Sesame" not in client.get("/api/v1/trash/contact").get_data(as_text=True)
+    for order in ("contact", "-contact"):
+        rows = client.get(f"{api}/deal?sort={order},id").get_json()["data"]
+        assert [r["id"] for r in rows] == deals, "the names of hidden records make no order"
+    match = {"If-Match": '"1"'}
+    assert client.patch(f"{api}/contact/{ids[0]}", json={"name": "x"}, headers=match).status_code == 404
+    assert client.delete(f"{api}/contact/{ids[0]}", headers=match).status_code == 404
+    for version in (1, 2, 3):
+        headers = {"If-Match": f'"{version}"'}
+        assert client.post(f"{api}/contact/{ids[2]}/restore", headers=headers).status_code == 404
+    for path in (f"/contact/{ids[0]}", f"/_w?slot=record.side&object=contact&id={ids[0]}"):
+        assert page.get(path).status_code == 404
+    for path in ("/contact", "/contact/trash", "/deal", f"/deal/{deals[0]}", "/"):
+        assert "Sesame" not in page.get(path).get_data(as_text=True), path
+    assert made.records.read(admin_of(made)).get("contact", ids[0])["name"] == "Zz Sesame"
+
+
 # -- events --------------------------------------------------------------------------------------------------
 
 
@@ -641,6 +751,134 @@ def test_a_fault_of_the_worker_itself_does_not_end_it(
         for number, handler in handlers.items():
             signal.signal(number, handler)
     assert len(code().TOLD) == 1
+
+
+def test_workers_side_by_side_tell_each_event_once(den: Workspace) -> None:
+    with den.records.write(admin_of(den)) as writer:
+        writer.create_many("contact", [{"name": f"n{n}"} for n in range(700)])
+    others = [Workspace(den.settings) for _ in range(3)]
+    with ThreadPoolExecutor() as pool:
+        list(pool.map(settle, others))
+    for one in others:
+        one.close()
+    settle(den)
+    assert len(code().TOLD) == len(set(code().TOLD)) == 700
+    assert den.deliveries.count().waiting == 0
+
+
+@pytest.mark.parametrize("engine", ["postgresql"])  # SQLite is a file: it goes nowhere
+def test_a_worker_waits_for_a_database_that_is_away(den: Workspace) -> None:
+    name = make_url(den.settings.database_url).database
+    environ = {
+        **os.environ,
+        "KARVAN_HOME": str(den.settings.home),
+        "KARVAN_DATABASE_URL": den.settings.database_url,
+        "PYTHONPATH": os.pathsep.join(sys.path),
+    }
+    process = subprocess.Popen([sys.executable, "-m", "karvan.cli", "worker"], env=environ)
+    try:
+        with psycopg.connect(postgresql_address(), autocommit=True) as server:
+            add_contact(den)
+            assert wait_for(lambda: den.deliveries.count().waiting == 0)
+            server.execute(f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS false')
+            server.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", (name,)
+            )
+            time.sleep(1.5)
+            assert process.poll() is None
+            server.execute(f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS true')
+        wait_for(lambda: try_add(den))
+        assert wait_for(lambda: den.deliveries.count().waiting == 0)
+        assert process.poll() is None
+    finally:
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(timeout=20) == 0
+
+
+HANGING = """
+import sys
+from karvan import worker
+from karvan.cli import main
+
+worker.LIMIT_S = 1.0
+main(["worker"])
+"""
+
+
+def test_the_clock_ends_a_worker_that_hangs_and_the_next_one_goes_on(den: Workspace) -> None:
+    """A hung call is the plugin's attempt: the event waits for its turn, the rest of the queue does not."""
+    add_contact(den)
+    folder = Path(code().__file__).parents[1]
+    (folder / "karvan_beast" / "hang.py").write_text("import time\ntime.sleep(60)\n")
+    source = Path(code().__file__).read_text()
+    calling = source.replace("OBSERVE[0](events)", "import karvan_beast.hang")
+    Path(code().__file__).write_text(calling)
+    environ = {
+        **os.environ,
+        "KARVAN_HOME": str(den.settings.home),
+        "KARVAN_DATABASE_URL": den.settings.database_url,
+        "PYTHONPATH": os.pathsep.join(sys.path),
+        "PYTHONDONTWRITEBYTECODE": "1",
+    }
+    ended = subprocess.run([sys.executable, "-c", HANGING], env=environ, capture_output=True, timeout=60)
+    assert ended.returncode == worker.EXIT_CODE
+    assert b"hang.py" in ended.stderr, "the stacks name the culprit"
+    with den.database.read() as connection:
+        (row,) = connection.fetchall("SELECT state, attempts FROM k_delivery")
+    assert tuple(row) == ("waiting", 1)
+    add_contact(den)
+    settle(den)
+    assert len(code().TOLD) == 1
+    make_due(den)
+    settle(den)
+    assert len(code().TOLD) == 2
+
+
+def test_plugins_come_and_go_while_they_are_called(den: Workspace) -> None:
+    contact = add_contact(den)
+    stop = threading.Event()
+    page = make_page_client(den)
+
+    def swap() -> None:
+        while not stop.is_set():
+            den.host.sync(["crm"])
+            den.host.sync(["crm", "beast"])
+
+    with ThreadPoolExecutor() as pool:
+        swapping = [pool.submit(swap) for _ in range(2)]
+        try:
+            paths = (f"/_w?slot=record.side&object=contact&id={contact}", "/x/beast/answer")
+            found = {page.get(path).status_code for path in paths for _ in range(20)}
+        finally:
+            stop.set()
+        for one in swapping:
+            one.result()
+    assert found <= {200, 404}
+
+
+def test_a_plugin_that_goes_while_its_caller_is_asked_for_is_not_found(
+    den: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = make_client(den)
+    match = den.host.match
+
+    def match_and_go(*given: Any) -> Any:
+        found = match(*given)
+        den.host.sync(["crm"])
+        return found
+
+    monkeypatch.setattr(den.host, "match", match_and_go)
+    for path in ("/api/x/beast/answer", "/api/x/beast/open"):
+        assert client.get(path).status_code == 404
+        den.host.sync(["crm", "beast"])
+
+
+def try_add(workspace: Workspace) -> int:
+    """A contact, once the database is back: the first connection of before is dead."""
+    try:
+        return add_contact(workspace)
+    except Unavailable:
+        return 0
 
 
 def is_alive(pid: int) -> bool:

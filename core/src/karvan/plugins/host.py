@@ -402,7 +402,7 @@ class Host:
         self, plugin: str, public: Public, request: Request, ctx: Moment, draw: Draw, frame: Frame
     ) -> str | None:
         """The name of a public route's caller, or None: refused. Raises what `handle` raises."""
-        context = PluginPageContext(ctx, self._scope(self._plan.loaded[plugin]), self.first, draw, frame)
+        context = self._page(plugin, ctx, draw, frame)
         caller: str | None = self._guarded(
             plugin, "authenticate", ROUTE_BUDGET_MS,
             lambda: read_caller(public.authenticate(context, request)), passing=KarvanError,
@@ -420,7 +420,7 @@ class Host:
         frame: Frame,
     ) -> Response:
         """Let a route answer. Raises its KarvanErrors as they are, PluginFailed for whatever else."""
-        context = PluginPageContext(ctx, self._scope(self._plan.loaded[plugin]), self.first, draw, frame)
+        context = self._page(plugin, ctx, draw, frame)
         answer: Response = self._guarded(
             plugin, f"route:{route.rule}", ROUTE_BUDGET_MS,
             lambda: read_response(route.handler(context, request, **values)), passing=KarvanError,
@@ -447,6 +447,13 @@ class Host:
         manifest = loaded.installed.manifest
         assert manifest is not None  # only plugins with a manifest are loaded
         return Scope(manifest=manifest, files=self._files, texts=loaded.texts, package=loaded.package)
+
+    def _page(self, plugin: str, ctx: Moment, draw: Draw, frame: Frame) -> PluginPageContext:
+        """The context of a page; raises NoRoute where the plugin went since its route was matched."""
+        loaded = self._plan.loaded.get(plugin)
+        if loaded is None:
+            raise NoRoute
+        return PluginPageContext(ctx, self._scope(loaded), self.first, draw, frame)
 
     def _widget(
         self, plugin: str, widget: str, ctx: Moment, place: Place, draw: Draw, frame: Frame

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any, NoReturn
 
-from werkzeug.exceptions import MethodNotAllowed, NotFound, RequestEntityTooLarge
+from werkzeug.exceptions import ClientDisconnected, MethodNotAllowed, NotFound, RequestEntityTooLarge
 from werkzeug.wrappers import Request as HttpRequest
 from werkzeug.wrappers import Response as HttpResponse
 
@@ -24,6 +24,7 @@ from karvan_sdk.errors import BadInput, KarvanError, NotAllowed, PluginFailed
 from karvan_sdk.router import ADMIN, SIGNED_IN, Public, Request, Response, Route, Surface
 
 TOO_LARGE = "The body has more than {limit} bytes."
+TOO_SHORT = "The body ended before it was as long as its header says."
 API_CSP = "default-src 'none'; frame-ancestors 'none'; sandbox"
 """What an endpoint of the API answers is data, even where it is HTML: a browser runs nothing of it."""
 OUR_COOKIES = frozenset({"karvan_session", "session"})
@@ -55,16 +56,20 @@ def serve(host: Host, door: Door, plugin: str, path: str, http: HttpRequest) -> 
     Raises NotFound and MethodNotAllowed of werkzeug where no route fits, CallerUnknown where a public route
     does not know its caller, and the errors of `Host.handle`.
     """
-    source = f"plugin:{plugin}"
-    itself = door.moment(
-        Actor.system(), source
-    )  # reads the catalog in force, so that the host knows its plugins
     try:
-        route, values = host.match(plugin, door.surface, path, http.method)
+        return _serve(host, door, plugin, path, http)
     except NoRoute as exc:
         if exc.allowed:
             raise MethodNotAllowed(exc.allowed) from exc
         raise NotFound from exc
+
+
+def _serve(host: Host, door: Door, plugin: str, path: str, http: HttpRequest) -> HttpResponse:
+    source = f"plugin:{plugin}"
+    itself = door.moment(
+        Actor.system(), source
+    )  # reads the catalog in force, so that the host knows its plugins
+    route, values = host.match(plugin, door.surface, path, http.method)
     request = _read_request(http, path, route.max_body)
     if route.public is not None:
         answer = _serve_caller(host, door, plugin, route, route.public, values, request, itself)
@@ -115,14 +120,18 @@ def _read_request(http: HttpRequest, path: str, max_body: int) -> Request:
         try:
             return http.get_data(cache=True, parse_form_data=False)
         except RequestEntityTooLarge as exc:
-            _refuse_body(max_body, exc)
+            _refuse_body(TOO_LARGE.format(limit=max_body), exc)
+        except ClientDisconnected as exc:
+            _refuse_body(TOO_SHORT, exc)
 
     @cache
     def read_form() -> Mapping[str, str]:
         try:
             return http.form.to_dict(flat=True)
         except RequestEntityTooLarge as exc:
-            _refuse_body(max_body, exc)
+            _refuse_body(TOO_LARGE.format(limit=max_body), exc)
+        except ClientDisconnected as exc:
+            _refuse_body(TOO_SHORT, exc)
 
     return Request(
         method=http.method,
@@ -137,8 +146,8 @@ def _read_request(http: HttpRequest, path: str, max_body: int) -> Request:
     )
 
 
-def _refuse_body(limit: int, cause: Exception) -> NoReturn:
-    raise BadInput(TOO_LARGE.format(limit=limit), field="body") from cause
+def _refuse_body(why: str, cause: Exception) -> NoReturn:
+    raise BadInput(why, field="body") from cause
 
 
 def _write_response(answer: Response, plugin: str, route: Route) -> HttpResponse:
