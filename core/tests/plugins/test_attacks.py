@@ -551,6 +551,16 @@ def test_a_slot_of_a_record_that_is_gone_or_in_the_trash_is_not_found(den: Works
     assert page.get("/_w?slot=%00&object=contact&id=1").status_code == 400
 
 
+def test_an_action_that_refuses_with_half_a_character_is_answered(den: Workspace) -> None:
+    contact = add_contact(den)
+    path = f"/_w/beast.first/go?slot=record.side&object=contact&id={contact}"
+    page = make_page_client(den)
+    for refusal in ("Rejected('\\ud800')", "Rejected('{x} %s')", "TryLater('x', seconds=None)"):
+        code().ACT[0] = raiser(refusal)
+        answer = page.post(path, headers={"HX-Request": "true"})
+        assert answer.status_code == 200, refusal
+
+
 def test_a_render_can_not_write(den: Workspace) -> None:
     contact = add_contact(den)
 
@@ -600,6 +610,13 @@ def test_whatever_is_typed_into_a_number_is_saved_or_refused(den: Workspace) -> 
         page = make_page_client(den)
         answer = page.post("/settings/plugins/beast", data={"depth": typed, "kind": "a"})
         assert answer.status_code in (302, 422)
+
+
+def test_settings_of_no_plugin_are_not_found(den: Workspace) -> None:
+    page = make_page_client(den)
+    for plugin in ("elephant", "%00", "a" * 5000):
+        assert page.get(f"/settings/plugins/{plugin}").status_code == 404
+        assert page.post(f"/settings/plugins/{plugin}", data={"x": "1"}).status_code == 404
 
 
 def test_a_refused_secret_is_not_drawn_again(den: Workspace) -> None:
@@ -700,7 +717,8 @@ def test_a_hidden_record_shows_nowhere_and_is_changed_by_nobody(
 
 
 REFUSALS = ["Rejected(None)", "Rejected('a', index='x')", "Rejected('a', index=99)",
-                                       "Rejected('a', field='\\0')", "Rejected.many([])"]  # fmt: skip
+                                       "Rejected('a', field='\\0')", "Rejected.many([])",
+    "Rejected('\\ud800')"]  # fmt: skip
 
 
 def test_an_odd_refusal_still_refuses(den: Workspace) -> None:

@@ -260,6 +260,7 @@ class Host:
             try:
                 self._call(call, ctx, {"object": object, "event": event, "changes": sealed})
             except Rejected as exc:
+                exc.params = _sendable(exc.params)
                 exc.errors = tuple(_placed(finding, len(changes)) for finding in exc.errors)
                 raise
             except PLUGIN_ERRORS as exc:
@@ -622,11 +623,18 @@ def _same_records(before: Sequence[Change], result: Any) -> list[Change]:
 
 
 def _placed(finding: FieldError, count: int) -> FieldError:
-    """A finding of a gate; one about no record of the batch is about all of it."""
+    """A finding of a gate, fit to be sent; one about no record of the batch is about all of it."""
     index: Any = finding.index
-    if index is None or (type(index) is int and 0 <= index < count):
-        return finding
-    return replace(finding, index=None)
+    is_placed = type(index) is int and 0 <= index < count
+    return replace(finding, index=index if is_placed else None, params=_sendable(finding.params))
+
+
+def _sendable(params: Mapping[str, Any]) -> dict[str, Any]:
+    """What fills the gaps of a message, without halves of characters: they can't be encoded."""
+    return {
+        name: value.encode(errors="replace").decode() if isinstance(value, str) else value
+        for name, value in params.items()
+    }
 
 
 def _budget(loaded: Loaded, widget: str) -> float:

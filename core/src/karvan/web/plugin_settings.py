@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from flask import Blueprint, redirect, render_template, request, url_for
+from werkzeug.exceptions import NotFound
 from werkzeug.wrappers import Response
 
 from karvan.plugins.settings import SettingValue
@@ -13,7 +14,7 @@ from karvan.web.faults import by_field
 from karvan.web.formats import Formats
 from karvan.web.forms import Input
 from karvan.web.visit import Workspace, signed_in, this_visit
-from karvan_sdk.errors import NotAllowed, ValidationFailed
+from karvan_sdk.errors import NotAllowed, UnknownPlugin, ValidationFailed
 from karvan_sdk.plugin_settings import Setting
 
 
@@ -31,7 +32,7 @@ def add_routes(web: Blueprint, workspace: Workspace) -> None:
         formats = this_visit(workspace).formats
         values = {
             s.setting.name: _typed(s.setting, request.form, formats)
-            for s in workspace.plugin_settings.list(plugin)
+            for s in _declared(workspace, plugin)
             if not (s.setting.secret and not request.form.get(s.setting.name))  # an empty one stays as it is
         }
         try:
@@ -41,6 +42,13 @@ def add_routes(web: Blueprint, workspace: Workspace) -> None:
         return redirect(url_for("web.plugin_settings", plugin=plugin, saved=1))
 
 
+def _declared(workspace: Workspace, plugin: str) -> list[SettingValue]:
+    try:
+        return workspace.plugin_settings.list(plugin)
+    except UnknownPlugin as exc:
+        raise NotFound from exc
+
+
 def _only_admin(workspace: Workspace) -> None:
     if not signed_in(workspace).is_admin:
         raise NotAllowed(action="see", object="settings", reason="it needs an administrator.")
@@ -48,7 +56,7 @@ def _only_admin(workspace: Workspace) -> None:
 
 def _page(workspace: Workspace, plugin: str, errors: Mapping[str, list[str]]) -> str:
     visit = this_visit(workspace)
-    settings = workspace.plugin_settings.list(plugin)
+    settings = _declared(workspace, plugin)
     info = workspace.plugins.info(plugin)
     return render_template(
         "plugin_settings.html",

@@ -197,7 +197,8 @@ def _act(workspace: Workspace, widget: Arranged, action: str, place: Place) -> t
         return "", str(_("The plugin failed. Nothing was saved."))
     except KarvanError as exc:
         findings = getattr(exc, "errors", ())
-        return "", " ".join(say(e) for e in findings) if findings else say(exc)
+        text = " ".join(say(e) for e in findings) if findings else say(exc)
+        return "", text.encode(errors="replace").decode()  # a plugin may have put half a character into it
     return told, ""
 
 
