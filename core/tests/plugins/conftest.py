@@ -210,7 +210,8 @@ def plugin_enabled(ctx):
     TOLD.append(("zoo", "enabled"))
 '''
 CARD = """<p>{{ who }} {{ number(limit) }} {{ _("Hello") }} {{ icon("paw") }}</p>
-<form method="post" action="{{ ctx.action('feed') }}">{{ ui.token() }}<input name="food" value="{{ ctx.form.get('food', '') }}">
+<form method="post" action="{{ ctx.action('feed') }}">{{ ui.token() }}
+<input name="food" value="{{ ctx.form.get('food', '') }}">
 {{ ui.btn(_("Feed"), type="submit") }}</form>"""
 RUSSIAN = """msgid ""
 msgstr ""

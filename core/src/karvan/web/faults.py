@@ -21,10 +21,12 @@ from karvan_sdk.errors import (
     KarvanError,
     NotAllowed,
     NotSignedIn,
+    PluginFailed,
     RecordNotFound,
     Unavailable,
     UnknownField,
     UnknownObject,
+    UnknownPlugin,
 )
 
 log = logging.getLogger(__name__)
@@ -34,8 +36,10 @@ STATUS: dict[type[KarvanError], int] = {
     CallerUnknown: 401,
     NotAllowed: 403,
     UnknownObject: 404,
+    UnknownPlugin: 404,
     RecordNotFound: 404,
     InUse: 409,
+    PluginFailed: 500,
     Unavailable: 503,
 }
 
