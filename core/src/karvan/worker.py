@@ -9,6 +9,7 @@ import signal
 import sys
 import threading
 import time
+from contextlib import closing
 from types import FrameType
 
 from karvan.access.actors import Actor
@@ -57,7 +58,11 @@ def work(workspace: Workspace) -> None:
 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, ask_to_stop)
-    clock = _Clock()
+    with closing(_Clock()) as clock:
+        _take_turns(workspace, stop, clock)
+
+
+def _take_turns(workspace: Workspace, stop: threading.Event, clock: _Clock) -> None:
     log.info("The worker listens for events.")
     parent = os.environ.get(PARENT)
     while not stop.is_set() and (parent is None or parent == str(os.getppid())):
@@ -98,7 +103,14 @@ class _Clock:
 
     def __init__(self) -> None:
         self._began: float | None = None
-        threading.Thread(target=self._watch, name="clock", daemon=True).start()
+        self._closed = threading.Event()
+        self._thread = threading.Thread(target=self._watch, name="clock", daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        """Watch no longer."""
+        self._closed.set()
+        self._thread.join()
 
     def __enter__(self) -> None:
         self._began = time.monotonic()
@@ -107,12 +119,12 @@ class _Clock:
         self._began = None
 
     def _watch(self) -> None:
-        while True:
+        while not self._closed.wait(0.5):
             faulthandler.dump_traceback_later(LIMIT_S + 5, exit=True)
-            time.sleep(0.5)
             began = self._began
             if began is not None and time.monotonic() - began > LIMIT_S:
                 sys.stderr.write(f"A plugin took more than {LIMIT_S} s; this worker ends.\n")
                 faulthandler.dump_traceback()
                 sys.stderr.flush()
                 os._exit(EXIT_CODE)
+        faulthandler.cancel_dump_traceback_later()

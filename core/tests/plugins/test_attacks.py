@@ -788,6 +788,7 @@ def test_a_fault_of_the_worker_itself_does_not_end_it(
         for number, handler in handlers.items():
             signal.signal(number, handler)
     assert len(code().TOLD) == 1
+    assert "clock" not in {thread.name for thread in threading.enumerate()}
 
 
 def test_workers_side_by_side_tell_each_event_once(den: Workspace) -> None:
