@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from karvan.access.actors import Actor
+from karvan.database import Connection
 from karvan.testing import WorkspaceWith, admin_of, make_client, make_page_client, set_settings, settle
 from karvan.workspace import Workspace
 from karvan_sdk.errors import NotAllowed, TryLater, UnknownPlugin, ValidationFailed
@@ -172,6 +173,28 @@ def test_what_a_person_switches_off_is_never_called_for_him_and_is_for_others(
         assert f"widget zoo.card drawn in record.side for user {bo_actor.id}" in caplog.text
     ada.post("/settings/widgets", data={"reset": "1"})
     assert "Ada" in slot(ada, contact)
+
+
+def test_more_widgets_in_a_slot_cost_no_statement_of_ours(
+    crowd: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    contact = add_contact(crowd, "Ada")
+    client = make_page_client(crowd)
+    slot(client, contact)
+    asked: list[str] = []
+    execute = Connection.execute
+
+    def count(self: Connection, text: str, params: Any = ()) -> Any:
+        asked.append(text)
+        return execute(self, text, params)
+
+    monkeypatch.setattr(Connection, "execute", count)
+    slot(client, contact)
+    with_two = len(asked)
+    crowd.layouts.switch(1, "record.side", "zoo.shy", True)
+    asked.clear()
+    assert "shy" in slot(client, contact)
+    assert 0 < len(asked) == with_two
 
 
 def test_a_person_moves_widgets(crowd: Workspace) -> None:

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any
+from typing import Any, TypeVar
 
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 
@@ -292,23 +292,42 @@ def load_manifest(plugin: str, read: Callable[[str], str]) -> Manifest:
     )
 
 
-def _load_widgets(
-    entries: Sequence[Any], errors: list[FieldError], wrong: Callable[..., None]
-) -> tuple[WidgetUse, ...]:
-    found: list[WidgetUse] = []
+_Part = TypeVar("_Part", WidgetUse, Setting)
+
+
+def _load_each(
+    key: str,
+    entries: Sequence[Any],
+    load: Callable[..., _Part],
+    name_of: Callable[[_Part], str],
+    errors: list[FieldError],
+    wrong: Callable[..., None],
+) -> Iterator[tuple[str, _Part]]:
+    """(place, part) of every entry that could be read, its name checked: legal, and nobody else's."""
+    names: set[str] = set()
     for number, entry in enumerate(entries):
-        at = f"widgets[{number}]"
+        at = f"{key}[{number}]"
         try:
-            widget = declarations.load_widget(entry, at=at)
+            part = load(entry, at=at)
         except ValidationFailed as exc:
             errors.extend(exc.errors)
             continue
+        name = name_of(part)
         try:
-            check_name(widget.id, "widget id", reserved=frozenset())
+            check_name(name, "name", reserved=frozenset())
         except InvalidName as exc:
-            wrong(f"{at}.id", "{why}", why=exc.message)
-        if widget.id in {w.id for w in found}:
-            wrong(f"{at}.id", "The widget '{id}' stands twice.", id=widget.id)
+            wrong(at, "{why}", why=exc.message)
+        if name in names:
+            wrong(at, "'{name}' stands twice.", name=name)
+        names.add(name)
+        yield at, part
+
+
+def _load_widgets(
+    entries: Sequence[Any], errors: list[FieldError], wrong: Callable[..., None]
+) -> tuple[WidgetUse, ...]:
+    found = []
+    for at, widget in _load_each("widgets", entries, declarations.load_widget, lambda w: w.id, errors, wrong):
         if not widget.slots:
             wrong(f"{at}.slots", "A widget needs at least one slot.")
         for slot in widget.slots:
@@ -324,20 +343,10 @@ def _load_widgets(
 def _load_settings(
     entries: Sequence[Any], errors: list[FieldError], wrong: Callable[..., None]
 ) -> tuple[Setting, ...]:
-    found: list[Setting] = []
-    for number, entry in enumerate(entries):
-        at = f"settings[{number}]"
-        try:
-            setting = declarations.load_setting(entry, at=at)
-        except ValidationFailed as exc:
-            errors.extend(exc.errors)
-            continue
-        try:
-            check_name(setting.name, "setting name", reserved=frozenset())
-        except InvalidName as exc:
-            wrong(f"{at}.name", "{why}", why=exc.message)
-        if setting.name in {s.name for s in found}:
-            wrong(f"{at}.name", "The setting '{name}' stands twice.", name=setting.name)
+    found = []
+    for at, setting in _load_each(
+        "settings", entries, declarations.load_setting, lambda s: s.name, errors, wrong
+    ):
         if (setting.type == "select") != bool(setting.options):
             wrong(f"{at}.options", "A select setting, and no other, needs options.")
         if setting.secret and setting.type != "text":

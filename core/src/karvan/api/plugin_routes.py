@@ -8,7 +8,6 @@ from flask import Flask, request
 from werkzeug.wrappers import Response
 
 from karvan.access.actors import Actor
-from karvan.access.moment import Moment
 from karvan.api.call import Workspace, identify
 from karvan.plugins import Door, serve
 from karvan_sdk.errors import NotAllowed, NotSignedIn
@@ -21,7 +20,7 @@ def add_plugin_routes(app: Flask, workspace: Workspace) -> None:
     door = Door(
         surface="api",
         identify=lambda: _proved(workspace),
-        moment=lambda actor, source: _moment(workspace, actor, source),
+        moment=lambda actor, source, catalog: workspace.records.moment(actor, source=source, catalog=catalog),
         draw=_no_pages,
         frame=_no_pages,
     )
@@ -46,10 +45,6 @@ def _proved(workspace: Workspace) -> Actor:
             workspace.actors.forget(actor.credential)
         raise
     return reader.actor
-
-
-def _moment(workspace: Workspace, actor: Actor, source: str) -> Moment:
-    return workspace.records.moment(actor, source=source)
 
 
 def _no_pages(*_: Any) -> NoReturn:

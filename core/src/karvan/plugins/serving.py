@@ -17,6 +17,7 @@ from werkzeug.wrappers import Response as HttpResponse
 from karvan.access import policy
 from karvan.access.actors import Actor
 from karvan.access.moment import Moment
+from karvan.metadata.catalog import Catalog
 from karvan.plugins.context import Draw, Frame
 from karvan.plugins.host import Host
 from karvan.plugins.parts import NoRoute
@@ -45,7 +46,7 @@ class Door:
 
     surface: Surface
     identify: Callable[[], Actor]
-    moment: Callable[[Actor, str], Moment]
+    moment: Callable[[Actor, str, Catalog | None], Moment]
     draw: Draw
     frame: Frame
 
@@ -66,16 +67,15 @@ def serve(host: Host, door: Door, plugin: str, path: str, http: HttpRequest) -> 
 
 def _serve(host: Host, door: Door, plugin: str, path: str, http: HttpRequest) -> HttpResponse:
     source = f"plugin:{plugin}"
-    itself = door.moment(
-        Actor.system(), source
-    )  # reads the catalog in force, so that the host knows its plugins
+    # reads the catalog in force, so that the host knows its plugins
+    itself = door.moment(Actor.system(), source, None)
     route, values = host.match(plugin, door.surface, path, http.method)
     request = _read_request(http, path, route.max_body)
     if route.public is not None:
         answer = _serve_caller(host, door, plugin, route, route.public, values, request, itself)
         return _write_response(answer, plugin, route)
     actor = door.identify()
-    moment = door.moment(actor, source)
+    moment = door.moment(actor, source, itself.catalog)
     _check_permission(actor, moment, route)
     answer = host.handle(plugin, route, values, request, moment, door.draw, door.frame)
     return _write_response(answer, plugin, route)

@@ -65,13 +65,22 @@ class Records:
                 moment=self._moment(proved, catalog, inside, now=now, source=source),
             )
 
-    def moment(self, actor: Actor, *, source: str = "", writable: bool = True, language: str = "") -> Moment:
+    def moment(
+        self,
+        actor: Actor,
+        *,
+        source: str = "",
+        writable: bool = True,
+        language: str = "",
+        catalog: Catalog | None = None,
+    ) -> Moment:
         """The moment in which a plugin is called outside of any transaction, for this actor.
 
         `source` is what its changes will say of where they come from; without `writable` it can't make any.
-        `language` is that of the page, where it is not the actor's own.
+        `language` is that of the page, where it is not the actor's own; `catalog` the one that the caller
+        has just proved to be in force (read anew if it is not given).
         """
-        catalog = self._catalogs.current()
+        catalog = catalog or self._catalogs.current()
         portal = Portal(
             lambda: self.read(actor),
             (lambda: self.write(actor, source=source)) if writable else None,

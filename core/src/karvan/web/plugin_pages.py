@@ -38,8 +38,8 @@ def add_routes(web: Blueprint, workspace: Workspace, check_form: Callable[[], No
     door = Door(
         surface="page",
         identify=identify,
-        moment=lambda actor, source: workspace.records.moment(
-            actor, source=source, language=this_visit(workspace).language
+        moment=lambda actor, source, catalog: workspace.records.moment(
+            actor, source=source, language=this_visit(workspace).language, catalog=catalog
         ),
         draw=draw,
         frame=frame,

@@ -158,7 +158,11 @@ def _page_of(place: Place) -> str:
 def _moment(workspace: Workspace, plugin: str, *, writable: bool) -> Moment:
     actor = signed_in(workspace)
     return workspace.records.moment(
-        actor, source=f"plugin:{plugin}", writable=writable, language=this_visit(workspace).language
+        actor,
+        source=f"plugin:{plugin}",
+        writable=writable,
+        language=this_visit(workspace).language,
+        catalog=reader_of(workspace).catalog,  # proved once for all widgets of the request
     )
 
 
