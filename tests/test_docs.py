@@ -32,13 +32,16 @@ from karvan_sdk import (
     KarvanError,
     Object,
     PageContext,
+    ProvidedHook,
     Setting,
+    Slot,
     WidgetContext,
     WidgetUse,
     describe_hooks,
     manifest,
 )
 from karvan_sdk.expressions import FILTER, RESTRICTION, RULE, Context
+from karvan_sdk.provides import PROVIDED_KINDS
 from tests.source import ROOT
 
 DOCS = ROOT / "docs"
@@ -124,6 +127,14 @@ def test_a_slot_is_documented_with_its_version_and_what_its_widgets_are_given(na
 )
 def test_every_key_of_the_manifest_is_documented(title: str, keys: set[str]) -> None:
     assert set(rows(section(read("manifest.md"), title))) == keys
+
+
+def test_every_key_of_what_a_plugin_offers_is_documented() -> None:
+    text = section(read("manifest.md"), "Hooks and slots for other plugins")
+    hooks, slots = text.split("A `[[provides.slots]]` table")
+    assert set(rows(hooks)) == {f.name for f in fields(ProvidedHook)}
+    assert set(rows(slots)) == {f.name for f in fields(Slot)}
+    assert re.findall(r"`(\w+)`", rows(hooks)["kind"][0]) == sorted(PROVIDED_KINDS)
 
 
 def test_every_field_type_and_event_is_documented() -> None:

@@ -26,7 +26,7 @@ from karvan_sdk.errors import (
 )
 from karvan_sdk.expressions import literal
 from karvan_sdk.fields import FIELD_TYPES, Field, Option, Relation
-from karvan_sdk.hookspecs import HookKind, HookPolicy, Hookspecs, describe_hooks, hookimpl
+from karvan_sdk.hookspecs import HookKind, HookPolicy, Hookspecs, describe_hooks, hookimpl, hookspec
 from karvan_sdk.manifest import ForeignField, HookUse, Manifest, PublicRoute, load_manifest
 from karvan_sdk.objects import Index, Layout, Object, Rule, Section, View
 from karvan_sdk.plugin_settings import SETTING_TYPES, Setting
@@ -39,6 +39,7 @@ from karvan_sdk.protocols import (
     RecordWriter,
     WidgetContext,
 )
+from karvan_sdk.provides import ProvidedHook, Provides
 from karvan_sdk.router import (
     Caller,
     Cookie,
@@ -92,6 +93,8 @@ __all__ = [
     "PageContext",
     "PluginFailed",
     "PluginRefused",
+    "ProvidedHook",
+    "Provides",
     "Public",
     "PublicRoute",
     "RecordNotFound",
@@ -123,6 +126,7 @@ __all__ = [
     "WidgetUse",
     "describe_hooks",
     "hookimpl",
+    "hookspec",
     "json_response",
     "literal",
     "load_manifest",

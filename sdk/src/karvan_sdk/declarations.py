@@ -12,10 +12,12 @@ from typing import Any
 
 from karvan_sdk.errors import FieldError, ValidationFailed
 from karvan_sdk.fields import Field, Option, Relation
+from karvan_sdk.hookspecs import HookKind
 from karvan_sdk.objects import Index, Layout, Object, Rule, Section, View
 from karvan_sdk.plugin_settings import SETTING_TYPES, Setting
+from karvan_sdk.provides import PROVIDED_KINDS, ProvidedHook
 from karvan_sdk.text import Text
-from karvan_sdk.widgets import WidgetUse
+from karvan_sdk.widgets import Slot, WidgetUse
 
 
 def dump(declaration: Any) -> dict[str, Any]:
@@ -64,6 +66,18 @@ def load_setting(data: Any, *, at: str = "") -> Setting:
 def load_widget(data: Any, *, at: str = "") -> WidgetUse:
     """Read the declaration of a widget; raises ValidationFailed with every finding and its key."""
     made: WidgetUse = _load(_read_widget, data, at)
+    return made
+
+
+def load_provided_hook(data: Any, *, at: str = "") -> ProvidedHook:
+    """Read a hook that a plugin offers; raises ValidationFailed with every finding and its key."""
+    made: ProvidedHook = _load(_read_provided_hook, data, at)
+    return made
+
+
+def load_provided_slot(data: Any, *, at: str = "") -> Slot:
+    """Read a slot that a plugin offers; raises ValidationFailed with every finding and its key."""
+    made: Slot = _load(_read_slot, data, at)
     return made
 
 
@@ -315,3 +329,22 @@ _read_widget = _table(
         "budget_ms": _whole,
     },
 )
+
+
+def _kind(value: Any, at: str, findings: _Findings) -> HookKind:
+    found = _one_of(*PROVIDED_KINDS)(value, at, findings)
+    return HookKind(found) if found in PROVIDED_KINDS else HookKind.FIRST
+
+
+_read_provided_hook = _table(
+    ProvidedHook,
+    {
+        "name": _string,
+        "kind": _kind,
+        "arguments": _tuple(_string),
+        "version": _whole,
+        "budget_ms": _whole,
+        "summary": _text,
+    },
+)
+_read_slot = _table(Slot, {"name": _string, "title": _text, "version": _whole, "about_record": _flag})

@@ -20,7 +20,8 @@ from karvan_sdk.protocols import HookContext
 
 PROJECT = "karvan"
 hookimpl = pluggy.HookimplMarker(PROJECT)
-_hookspec = pluggy.HookspecMarker(PROJECT)
+hookspec = pluggy.HookspecMarker(PROJECT)
+"""Marks a function as a hook that a plugin offers to others; see `provides` in docs/manifest.md."""
 
 F = TypeVar("F", bound=Callable[..., object])
 
@@ -60,7 +61,7 @@ POLICIES: Mapping[str, HookPolicy] = _POLICIES
 def _spec(kind: HookKind, budget_ms: int) -> Callable[[F], F]:
     def declare(function: F) -> F:
         _POLICIES[function.__name__] = HookPolicy(kind=kind, budget_ms=budget_ms)
-        return _hookspec(function)
+        return hookspec(function)
 
     return declare
 

@@ -6,6 +6,7 @@ it, named under `objects`. Version, author, licence and dependencies come from t
 
 from __future__ import annotations
 
+import keyword
 import re
 import tomllib
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -19,11 +20,12 @@ from karvan_sdk import declarations
 from karvan_sdk.errors import FieldError, InvalidName, ManifestInvalid, ValidationFailed
 from karvan_sdk.fields import FIELD_TYPES, Field
 from karvan_sdk.hookspecs import POLICIES, HookKind
-from karvan_sdk.names import check_name, check_plugin_id
+from karvan_sdk.names import PATTERN, check_name, check_plugin_id
 from karvan_sdk.objects import Object
 from karvan_sdk.plugin_settings import Setting
+from karvan_sdk.provides import CORE_PAGES, ProvidedHook, Provides, publisher_of, split_reference
 from karvan_sdk.text import LANGUAGES, Text
-from karvan_sdk.widgets import SLOTS, WidgetUse
+from karvan_sdk.widgets import SLOTS, Slot, WidgetUse
 
 EVENTS = ("create", "update", "delete", "restore")
 
@@ -53,6 +55,8 @@ _TEXT: _Shape = (_is_text, "A text is needed here.")
 _LABEL: _Shape = (_is_label, "A text, or a text per language, is needed here.")
 _TEXTS: _Shape = (_is_list_of_texts, "A list of texts is needed here.")
 _BY_KEY: _Shape = (_is_texts_by_key, "A table of texts is needed here.")
+_TABLE: _Shape = (lambda value: isinstance(value, dict), "A table is needed here.")
+_WHOLE: _Shape = (lambda value: type(value) is int, "A whole number is needed here.")
 _TABLES: _Shape = (_is_list_of_tables, "A list of tables is needed here.")
 
 _SHAPES: Mapping[str, _Shape] = {
@@ -70,6 +74,7 @@ _SHAPES: Mapping[str, _Shape] = {
     "objects": _TEXTS,
     "fields": _TABLES,
     "hooks": _TABLES,
+    "provides": _TABLE,
     "widgets": _TABLES,
     "settings": _TABLES,
     "public_routes": _TABLES,
@@ -78,7 +83,13 @@ _SHAPES: Mapping[str, _Shape] = {
     "categories": _TEXTS,
     "links": _BY_KEY,
 }
-_HOOK_SHAPES: Mapping[str, _Shape] = {"hook": _TEXT, "objects": _TEXTS, "events": _TEXTS}
+_HOOK_SHAPES: Mapping[str, _Shape] = {
+    "hook": _TEXT,
+    "objects": _TEXTS,
+    "events": _TEXTS,
+    "version": _WHOLE,
+}
+_PROVIDES_SHAPES: Mapping[str, _Shape] = {"hooks": _TABLES, "slots": _TABLES}
 _PUBLIC_SHAPES: Mapping[str, _Shape] = {"surface": _TEXT, "path": _TEXT, "methods": _TEXTS, "why": _LABEL}
 KEYS = frozenset(_SHAPES)
 HOOK_KEYS = frozenset(_HOOK_SHAPES)
@@ -99,11 +110,16 @@ _CAPABILITY = re.compile(
 
 @dataclass(frozen=True, kw_only=True)
 class HookUse:
-    """One hook that the plugin implements, with the objects (`*` for all) and events it listens to."""
+    """One hook that the plugin implements, with the objects (`*` for all) and events it listens to.
+
+    `version` is the wanted version of a hook that another plugin offers (`telephony.find_line`); 0 for one
+    of the core.
+    """
 
     hook: str
     objects: tuple[str, ...] = ("*",)
     events: tuple[str, ...] = EVENTS
+    version: int = 0
 
     def listens(self, object: str, event: str) -> bool:
         """Whether this use covers an object (API name) and event."""
@@ -150,6 +166,7 @@ class Manifest:
     objects: tuple[Object, ...] = ()
     fields: tuple[ForeignField, ...] = ()
     hooks: tuple[HookUse, ...] = ()
+    provides: Provides = Provides()
     widgets: tuple[WidgetUse, ...] = ()
     settings: tuple[Setting, ...] = ()
     public_routes: tuple[PublicRoute, ...] = ()
@@ -234,6 +251,11 @@ def load_manifest(plugin: str, read: Callable[[str], str]) -> Manifest:
         at = f"hooks[{number}]"
         entry = _well_formed(declared_hook, _HOOK_SHAPES, f"{at}.", wrong)
         policy = POLICIES.get(entry.get("hook", ""))
+        if policy is None and publisher_of(entry.get("hook", "")):
+            hooks.append(_load_use_of_plugin(entry, plugin, data, at, wrong))
+            continue
+        if "version" in entry:
+            wrong(f"{at}.version", "Only a hook that a plugin offers has a version.")
         if policy is None:
             wrong(at, "There is no hook '{hook}'.", hook=entry.get("hook"))
             continue
@@ -250,7 +272,8 @@ def load_manifest(plugin: str, read: Callable[[str], str]) -> Manifest:
             wrong(at, "'{hook}' is asked per object, not per event.", hook=named)
         hooks.append(HookUse(hook=entry["hook"], objects=tuple(entry.get("objects", ("*",))), events=events))
 
-    widgets = _load_widgets(data.get("widgets", []), errors, wrong)
+    provides = _load_provides(plugin, data.get("provides", {}), errors, wrong)
+    widgets = _load_widgets(plugin, data, errors, wrong)
     settings = _load_settings(data.get("settings", []), errors, wrong)
     public_routes = _load_public_routes(data.get("public_routes", []), wrong)
     for number, capability in enumerate(data.get("capabilities", [])):
@@ -282,6 +305,7 @@ def load_manifest(plugin: str, read: Callable[[str], str]) -> Manifest:
         objects=tuple(objects),
         fields=tuple(foreign),
         hooks=tuple(hooks),
+        provides=provides,
         widgets=widgets,
         settings=settings,
         public_routes=public_routes,
@@ -292,7 +316,7 @@ def load_manifest(plugin: str, read: Callable[[str], str]) -> Manifest:
     )
 
 
-_Part = TypeVar("_Part", WidgetUse, Setting)
+_Part = TypeVar("_Part", WidgetUse, Setting, ProvidedHook, Slot)
 
 
 def _load_each(
@@ -323,15 +347,81 @@ def _load_each(
         yield at, part
 
 
+def _load_use_of_plugin(
+    entry: Mapping[str, Any], plugin: str, data: Mapping[str, Any], at: str, wrong: Callable[..., None]
+) -> HookUse:
+    """The use of a hook that a plugin offers: asked once, in one version, and its plugin is required."""
+    hook, version = entry["hook"], entry.get("version", 0)
+    if "objects" in entry or "events" in entry:
+        wrong(at, "'{hook}' is asked once, not per object or event.", hook=hook)
+    if version < 1:
+        wrong(f"{at}.version", "'{hook}' belongs to a plugin: name the version that you want.", hook=hook)
+    _check_required(publisher_of(hook), hook, plugin, data, at, wrong)
+    return HookUse(hook=hook, version=version)
+
+
+def _check_required(
+    publisher: str, what: str, plugin: str, data: Mapping[str, Any], at: str, wrong: Callable[..., None]
+) -> None:
+    if publisher != plugin and publisher not in data.get("requires", {}):
+        wrong(at, "'{what}' belongs to the plugin '{publisher}', which must stand under 'requires'.",
+              what=what, publisher=publisher)  # fmt: skip
+
+
+def _load_provides(
+    plugin: str, given: Mapping[str, Any], errors: list[FieldError], wrong: Callable[..., None]
+) -> Provides:
+    entry = _well_formed(given, _PROVIDES_SHAPES, "provides.", wrong)
+    hooks, slots = [], []
+    for at, hook in _load_each(
+        "provides.hooks", entry.get("hooks", ()), declarations.load_provided_hook, lambda h: h.name,
+        errors, wrong,
+    ):  # fmt: skip
+        _check_version(hook.version, at, wrong)
+        if not 1 <= hook.budget_ms <= 5000:
+            wrong(f"{at}.budget_ms", "A budget from 1 to 5000 milliseconds is needed.")
+        for number, name in enumerate(hook.arguments):
+            if not PATTERN.fullmatch(name) or keyword.iskeyword(name) or name in ("ctx", "self"):
+                wrong(f"{at}.arguments", "'{name}' is no name of an argument.", name=name)
+            if name in hook.arguments[:number]:
+                wrong(f"{at}.arguments", "'{name}' stands twice.", name=name)
+        if hook.kind is HookKind.PIPELINE and not hook.arguments:
+            wrong(f"{at}.arguments", "The first argument of a pipeline is the value that is passed through.")
+        hooks.append(hook)
+    for at, slot in _load_each(
+        "provides.slots", entry.get("slots", ()), declarations.load_provided_slot, lambda s: s.name,
+        errors, wrong,
+    ):  # fmt: skip
+        _check_version(slot.version, at, wrong)
+        if plugin in CORE_PAGES:
+            wrong(
+                at, "'{plugin}.{slot}' could be taken for a slot of the core.", plugin=plugin, slot=slot.name
+            )
+        slots.append(slot)
+    return Provides(hooks=tuple(hooks), slots=tuple(slots))
+
+
+def _check_version(version: int, at: str, wrong: Callable[..., None]) -> None:
+    if not 1 <= version <= 9999:
+        wrong(f"{at}.version", "A version from 1 to 9999 is needed.")
+
+
 def _load_widgets(
-    entries: Sequence[Any], errors: list[FieldError], wrong: Callable[..., None]
+    plugin: str, data: Mapping[str, Any], errors: list[FieldError], wrong: Callable[..., None]
 ) -> tuple[WidgetUse, ...]:
     found = []
+    entries = data.get("widgets", [])
     for at, widget in _load_each("widgets", entries, declarations.load_widget, lambda w: w.id, errors, wrong):
         if not widget.slots:
             wrong(f"{at}.slots", "A widget needs at least one slot.")
         for slot in widget.slots:
-            if slot not in SLOTS:
+            name, version = split_reference(slot)
+            if version is not None and publisher_of(name):
+                _check_required(publisher_of(name), slot, plugin, data, f"{at}.slots", wrong)
+            elif slot not in SLOTS and publisher_of(slot):
+                wrong(f"{at}.slots", "'{slot}' belongs to a plugin: name the version, as in '{slot}@1'.",
+                      slot=slot)  # fmt: skip
+            elif slot not in SLOTS:
                 wrong(f"{at}.slots", "There is no slot '{slot}'; choose of: {known}.", slot=slot,
                       known=", ".join(SLOTS))  # fmt: skip
         if not 1 <= widget.budget_ms <= 5000:

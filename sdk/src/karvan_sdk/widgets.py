@@ -15,13 +15,19 @@ from karvan_sdk.text import Text
 class Slot:
     """A place on a page, `<page>.<place>`. `version` rises when what a widget is given changes meaning.
 
-    `about_record` says whether its widgets belong to one record.
+    `about_record` says whether its widgets belong to one record. In a manifest that offers a slot to others
+    `name` is the place alone; the page is the plugin's id.
     """
 
     name: str
     title: Text
     version: int = 1
     about_record: bool = True
+
+    @property
+    def reference(self) -> str:
+        """How a widget names it: with its version where a plugin offers it, without in the core."""
+        return self.name if self.name in SLOTS else f"{self.name}@{self.version}"
 
 
 SLOTS: Mapping[str, Slot] = MappingProxyType(

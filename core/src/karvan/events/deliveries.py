@@ -214,7 +214,7 @@ def _listeners(catalog: Catalog) -> Listeners:
     for plugin, manifest in catalog.manifests.items():
         for use in manifest.get("hooks", ()):
             if use["hook"] in (RECORDS, ENABLED):
-                listed = {name: tuple(use[name]) for name in ("objects", "events") if name in use}
+                listed: dict[str, Any] = {n: tuple(use[n]) for n in ("objects", "events") if n in use}
                 found.setdefault(plugin, []).append(HookUse(hook=use["hook"], **listed))
     return found
 
