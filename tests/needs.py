@@ -1,7 +1,7 @@
 """What a test needs from the machine: a printed notice for a newcomer, a failure under KARVAN_CI=1.
 
-A test says `@pytest.mark.needs_chromium`, `needs_postgresql` or `needs_shared_data`, or takes the fixture
-`chromium`, `postgresql_url` or `shared_data`. A test with a parameter named `postgresql` needs PostgreSQL.
+A test says `@pytest.mark.needs_chromium` or another of NEEDS, or takes the fixture `chromium`, `uv`,
+`postgresql_url` or `shared_data`. A test with a parameter named `postgresql` needs PostgreSQL.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import os
 import shutil
+import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -63,10 +64,29 @@ def find_chromium() -> str:
     raise Lacking("Chromium: install it to run the tests in a real browser.")
 
 
+@functools.cache
+def find_uv() -> str:
+    """The path of uv, beside this Python or on the PATH; raises Lacking."""
+    found = shutil.which("uv", path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
+    if found:
+        return found
+    raise Lacking("uv: install it to try the marketplace with it as with pip.")
+
+
+@functools.cache
+def find_procfs() -> Path:
+    """The folder with the processes of Linux; raises Lacking."""
+    if Path("/proc/self/stat").exists():
+        return Path("/proc")
+    raise Lacking("/proc: what looks at processes from outside runs on Linux alone.")
+
+
 NEEDS: dict[str, Callable[[], object]] = {
     "needs_postgresql": find_postgresql,
     "needs_shared_data": find_shared_data,
     "needs_chromium": find_chromium,
+    "needs_uv": find_uv,
+    "needs_procfs": find_procfs,
 }
 
 
@@ -127,6 +147,12 @@ def shared_data() -> Path:
 def chromium() -> str:
     """The path of a Chromium."""
     return str(require(find_chromium))
+
+
+@pytest.fixture(scope="session")
+def uv() -> str:
+    """The path of uv."""
+    return str(require(find_uv))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -948,7 +948,7 @@ def workers_of(server: int) -> list[int]:
     return found
 
 
-@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="it looks at the processes of Linux")
+@pytest.mark.needs_procfs
 @pytest.mark.parametrize("ending", [signal.SIGTERM, signal.SIGKILL])
 def test_a_server_heals_its_worker_and_takes_all_its_processes_along(
     den: Workspace, ending: signal.Signals

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import sys
-from collections.abc import Iterator
+import zipfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
+from tests.snapshot import take_snapshot
 
 from karvan.access.actors import Actor
+from karvan.cli import main
 from karvan.plugins import probe as probing
 from karvan.plugins.generations import CodeRefused
 from karvan.plugins.index import IndexFailed
@@ -247,6 +252,83 @@ def test_a_schema_that_cannot_be_is_refused_before_anything_is_put_in_place(
     with pytest.raises(KarvanError, match="nowhere"):
         install(bare, shelf, "zoo")
     assert bare.generations.current() is None
+
+
+def change_a_byte(shelf: Shelf) -> None:
+    wheel = make_plugin(shelf.folder, "zoo")
+    body = bytearray(wheel.read_bytes())
+    body[len(body) // 2] ^= 1
+    shelf.answers[f"/files/{wheel.name}"] = bytes(body)
+
+
+def break_the_record(shelf: Shelf) -> None:
+    """A wheel whose entry in the index is right and whose own list of hashes is not."""
+    wheel = make_plugin(shelf.folder, "zoo")
+    with zipfile.ZipFile(wheel) as old:
+        files = {name: old.read(name) for name in old.namelist()}
+    with zipfile.ZipFile(wheel, "w") as new:
+        for name, body in files.items():
+            new.writestr(name, body + b"# more\n" if name.endswith("plugin.py") else body)
+
+
+def reach_out(shelf: Shelf) -> None:
+    make_plugin(shelf.folder, "zoo", requires=("gnu",))
+    make_wheel(shelf.folder, "gnu", files={"../outside.py": "x = 1\n"})
+
+
+def shadow_the_environment(shelf: Shelf) -> None:
+    make_plugin(shelf.folder, "zoo", requires=("gnu",))
+    make_wheel(shelf.folder, "gnu", files={"click/__init__.py": ""})
+
+
+@pytest.mark.parametrize(
+    ("arrange", "why"),
+    [
+        (change_a_byte, "the index promised sha256"),
+        (break_the_record, "can't be unpacked"),
+        (reach_out, "gnu-1.0-py3-none-any.whl"),
+        (shadow_the_environment, "'click', which the environment has already"),
+        (lambda shelf: make_wheel(shelf.folder, "karvan-zoo"), "offers no plugin 'zoo'"),
+        (lambda shelf: None, "offers: none that runs here"),
+    ],
+    ids=["hash", "record", "reaches out", "shadows", "no plugin", "nothing"],
+)
+def test_what_cannot_be_installed_leaves_no_trace(
+    bare: Workspace, shelf: Shelf, arrange: Callable[[Shelf], object], why: str
+) -> None:
+    arrange(shelf)
+    before = take_snapshot(bare.settings.url, bare.settings.home)
+    assert why in refused(bare, shelf, "zoo")
+    assert take_snapshot(bare.settings.url, bare.settings.home) == before
+
+
+def test_a_bundle_is_one_plan_and_the_second_install_changes_nothing(bare: Workspace, shelf: Shelf) -> None:
+    make_plugin(shelf.folder, "zoo")
+    make_plugin(shelf.folder, "zebra")
+    shelf.catalogue["bundles/both"] = {"id": "both", "plugins": [{"id": "zoo"}, {"id": "zebra"}]}
+    assert install(bare, shelf, "bundle:both") == ["zoo", "zebra"]
+    before = take_snapshot(bare.settings.url, bare.settings.home)
+    assert install(bare, shelf, "bundle:both") == []
+    assert take_snapshot(bare.settings.url, bare.settings.home) == before
+
+
+def test_the_commands_show_the_plan_and_do_nothing_unasked(bare: Workspace, shelf: Shelf) -> None:
+    make_plugin(shelf.folder, "zoo")
+    place = ["--home", str(bare.settings.home), "--database-url", bare.settings.url]
+
+    def run(*words: str, expect: int = 0) -> str:
+        done = CliRunner().invoke(main, [*place, "plugins", *words])
+        assert done.exit_code == expect, done.output
+        return done.output
+
+    unasked = run("install", "zoo", "--index", shelf.url, expect=2)
+    assert "say --yes" in unasked
+    assert "x_zoo__zoo_thing: new table, 1 columns" in unasked
+    done = run("install", "zoo", "--index", shelf.url, "--yes", "--json")
+    assert json.loads(done.splitlines()[-1])["installed"] == ["zoo"]
+    assert "Drop      object x_zoo__zoo_thing (0 records)" in run("uninstall", "zoo", "--purge", "--plan")
+    run("uninstall", "zoo", "--purge", "--yes")
+    run("uninstall", "zoo", "--yes", expect=1)
 
 
 # -- the probe ---------------------------------------------------------------------------------------------

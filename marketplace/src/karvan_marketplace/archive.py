@@ -54,7 +54,8 @@ class Archive:
         try:
             with self._zip.open(entry) as stream:
                 data = stream.read()  # at most the size that the zip's directory states
-        except (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError, OSError) as exc:
+        except (zipfile.BadZipFile, zlib.error, RuntimeError, EOFError, OSError) as exc:
+            # RuntimeError: the entry is encrypted, or packed in a way that zipfile does not know
             raise WheelRefused(f"'{name}' can't be unpacked: {exc}") from exc
         self._left -= len(data)
         return data
@@ -74,6 +75,7 @@ def opened(stream: BinaryIO) -> Iterator[Archive]:
     try:
         zipped = zipfile.ZipFile(stream)
     except (zipfile.BadZipFile, NotImplementedError, ValueError, struct.error, EOFError) as exc:
+        # NotImplementedError: the zip wants a version of the format that zipfile does not know
         raise WheelRefused(f"It is no zip file: {exc}") from exc
     with zipped:
         yield Archive(zipped)

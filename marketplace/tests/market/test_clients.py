@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import socket
 import subprocess
 import sys
@@ -61,10 +60,9 @@ def test_pip_installs_the_newest_version_that_fits_with_what_it_needs(market: st
     assert installed(target) == ["Karvan_Tools-1.2.dist-info", "karvan_parcels-1.1.dist-info"]
 
 
-def test_uv_installs_the_newest_version_that_fits_with_what_it_needs(market: str, tmp_path: Path) -> None:
-    uv = shutil.which("uv", path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
-    if uv is None:
-        pytest.skip("uv is not installed here.")
+def test_uv_installs_the_newest_version_that_fits_with_what_it_needs(
+    market: str, uv: str, tmp_path: Path
+) -> None:
     target = tmp_path / "target"
     done = run(
         [uv, *UV, "--target", str(target), "--index-url", f"{market}/simple/", "Karvan_Parcels"],

@@ -7,7 +7,6 @@ import hashlib
 import platform
 import re
 import time
-import zipfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from email.message import Message
@@ -99,10 +98,10 @@ class Index:
         found = [f for entry in listed if (f := _file(project, entry, base)) is not None]
         return sorted(found, key=lambda f: f.version, reverse=True)
 
-    def metadata(self, file: IndexFile, folder: Path) -> Message:
-        """The METADATA of a wheel: from a file of its own (PEP 658) where there is one, else from it."""
+    def metadata(self, file: IndexFile) -> Message | None:
+        """The METADATA of a wheel from a file of its own (PEP 658), None where the index offers none."""
         if file.metadata_sha256 is None:
-            return read_metadata(self.download(file, folder))
+            return None
         address = f"{file.url}.metadata"
         body, _ = self._get(address, JSON_MAX)
         _compare(address, file.metadata_sha256, hashlib.sha256(body).hexdigest())
@@ -187,16 +186,6 @@ def _blocks(answer: Any, address: str, limit: int, seconds: float) -> Iterator[b
         if time.monotonic() > until:
             raise IndexFailed(url=address, reason=f"its answer took longer than {seconds:.0f} seconds.")
         yield block
-
-
-def read_metadata(wheel: Path) -> Message:
-    """The METADATA in a wheel; raises IndexFailed."""
-    try:
-        with zipfile.ZipFile(wheel) as opened:
-            (name,) = [n for n in opened.namelist() if re.fullmatch(r"[^/]+\.dist-info/METADATA", n)]
-            return email.message_from_bytes(opened.read(name))
-    except (zipfile.BadZipFile, ValueError, KeyError) as exc:
-        raise IndexFailed(url=wheel.name, reason=f"it is no wheel that can be read: {exc}") from exc
 
 
 def _file(project: str, entry: Any, base: str) -> IndexFile | None:

@@ -12,6 +12,7 @@ from packaging.version import Version
 
 from karvan.plugins.generations import CodeRefused
 from karvan.plugins.index import Index, IndexFile
+from karvan.plugins.wheels import read_metadata
 
 ROUNDS_MAX = 500
 SAID_MAX = 3
@@ -115,7 +116,10 @@ class Resolver:
         """What a wheel needs, or what an extra of it needs besides."""
         known = self._needs.get(file.filename)
         if known is None:
-            listed = self._index.metadata(file, self._folder).get_all("Requires-Dist") or ()
+            said = self._index.metadata(file)
+            if said is None:
+                said = read_metadata(self._index.download(file, self._folder), file)
+            listed = said.get_all("Requires-Dist") or ()
             known = self._needs[file.filename] = tuple(_read(file.filename, text) for text in listed)
         by = f"{file.project} {file.version}"
         return [Wanted(requirement=one, by=by) for one in known if _holds(one, extra)]

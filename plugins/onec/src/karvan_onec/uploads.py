@@ -161,7 +161,8 @@ class Uploads:
                 for entry in entries:
                     if _kind(entry.filename) == "xml":
                         self._unpack_entry(archive, entry)
-        except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, OSError) as exc:
+        except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, OSError) as exc:
+            # RuntimeError: an entry is encrypted, or packed in a way that zipfile does not know
             raise UploadRefused("The zip is damaged or incomplete.") from exc
 
     def _check_entries(self, entries: list[zipfile.ZipInfo]) -> None:
