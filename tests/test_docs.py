@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import importlib
 import inspect
 import pkgutil
@@ -23,25 +24,19 @@ from karvan.events import deliveries, outbox
 from karvan.settings import Settings
 from karvan.worker import LIMIT_S
 from karvan_sdk import (
-    FIELD_TYPES,
-    SETTING_TYPES,
     SLOTS,
-    Field,
     HookContext,
     HookKind,
     KarvanError,
-    Object,
     PageContext,
-    ProvidedHook,
-    Setting,
-    Slot,
     WidgetContext,
-    WidgetUse,
     describe_hooks,
     manifest,
 )
+from karvan_sdk.cli import make_parser
 from karvan_sdk.expressions import FILTER, RESTRICTION, RULE, Context
-from karvan_sdk.provides import PROVIDED_KINDS
+from karvan_sdk.schema import FILES, schema_of
+from tests import manifest_tables
 from tests.source import ROOT
 
 DOCS = ROOT / "docs"
@@ -113,41 +108,24 @@ def test_a_slot_is_documented_with_its_version_and_what_its_widgets_are_given(na
 # -- manifest ----------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    ("title", "keys"),
-    [
-        ("Keys", set(manifest.KEYS)),
-        ("Hooks", set(manifest.HOOK_KEYS)),
-        ("Objects", {f.name for f in fields(Object)}),
-        ("Fields", {f.name for f in fields(Field)}),
-        ("Widgets", {f.name for f in fields(WidgetUse)}),
-        ("Settings", {f.name for f in fields(Setting)}),
-        ("Public routes", set(manifest.PUBLIC_ROUTE_KEYS)),
-    ],
-)
-def test_every_key_of_the_manifest_is_documented(title: str, keys: set[str]) -> None:
-    assert set(rows(section(read("manifest.md"), title))) == keys
+@pytest.mark.parametrize("title", manifest_tables.TABLES)
+def test_the_manifest_is_documented_as_its_schema_says_key_by_key(title: str) -> None:
+    """Value, default and meaning; `python -m tests.manifest_tables` writes the tables anew."""
+    documented = rows(section(read("manifest.md"), title))
+    assert documented == rows(manifest_tables.render(manifest_tables.TABLES[title]))
+    assert documented
 
 
-def test_every_key_of_what_a_plugin_offers_is_documented() -> None:
-    text = section(read("manifest.md"), "Hooks and slots for other plugins")
-    hooks, slots = text.split("A `[[provides.slots]]` table")
-    assert set(rows(hooks)) == {f.name for f in fields(ProvidedHook)}
-    assert set(rows(slots)) == {f.name for f in fields(Slot)}
-    assert re.findall(r"`(\w+)`", rows(hooks)["kind"][0]) == sorted(PROVIDED_KINDS)
+def test_every_table_of_the_manifest_is_documented() -> None:
+    titles = {f"{file}.{title}" for file in FILES for title in schema_of(file)["$defs"]} | set(FILES)
+    shared = {f"manifest.{title}" for title in schema_of("object")["$defs"]} | {"manifest.ForeignField"}
+    assert set(manifest_tables.TABLES.values()) == titles - shared
 
 
-def test_every_field_type_and_event_is_documented() -> None:
-    assert re.findall(r"`(\w+)`", rows(section(read("manifest.md"), "Fields"))["type"][0]) == list(
-        FIELD_TYPES
-    )
-    events = rows(section(read("manifest.md"), "Hooks"))["events"][0]
-    assert re.findall(r"`(\w+)`", events) == list(manifest.EVENTS)
-
-
-def test_every_type_of_setting_is_documented() -> None:
-    types = rows(section(read("manifest.md"), "Settings"))["type"][0].partition(";")[0]
-    assert re.findall(r"`(\w+)`", types) == list(SETTING_TYPES)
+def test_a_field_on_a_foreign_object_has_the_keys_of_a_field_and_the_object() -> None:
+    foreign = dict(schema_of("manifest")["$defs"]["ForeignField"]["properties"])
+    assert foreign.pop("object")["type"] == "string"
+    assert foreign == schema_of("object")["$defs"]["Field"]["properties"]
 
 
 @pytest.mark.parametrize("documented", rows(section(read("manifest.md"), "Capabilities")))
@@ -308,6 +286,22 @@ def test_every_documented_option_exists() -> None:
         if option not in {o for p in command.params for o in (*p.opts, *p.secondary_opts)}
     ]
     assert not unknown
+
+
+def author_commands() -> dict[str, argparse.ArgumentParser]:
+    """Every command of `karvan-sdk` with its parser."""
+    (commands,) = (a for a in make_parser()._actions if isinstance(a, argparse._SubParsersAction))
+    return dict(commands.choices)
+
+
+def test_every_command_of_authors_is_documented_with_its_options() -> None:
+    text = read("cli.md")
+    headings = re.findall(r"^## karvan-sdk (\w+)$", text, flags=re.MULTILINE)
+    assert headings == list(author_commands())
+    for name, parser in author_commands().items():
+        told = section(text, f"karvan-sdk {name}")
+        options = {o for a in parser._actions for o in a.option_strings if o.startswith("--")} - {"--help"}
+        assert set(re.findall(r"`(--[a-z-]+)", told)) == options
 
 
 @pytest.mark.parametrize("page", ["README.md", "docs/plugins.md"])

@@ -20,7 +20,8 @@ from karvan_sdk import declarations
 from karvan_sdk.errors import FieldError, InvalidName, ManifestInvalid, ValidationFailed
 from karvan_sdk.fields import FIELD_TYPES, Field
 from karvan_sdk.hookspecs import POLICIES, HookKind
-from karvan_sdk.names import PATTERN, check_name, check_plugin_id
+from karvan_sdk.keys import NOTHING, Key, Reader, Schema, table
+from karvan_sdk.names import PATTERN, PLUGIN_ID_MAX, check_name, check_plugin_id
 from karvan_sdk.objects import Object
 from karvan_sdk.plugin_settings import Setting
 from karvan_sdk.provides import CORE_PAGES, ProvidedHook, Provides, publisher_of, split_reference
@@ -50,62 +51,138 @@ def _is_list_of_tables(value: Any) -> bool:
     return isinstance(value, list) and all(isinstance(one, dict) for one in value)
 
 
-_Shape = tuple[Callable[[Any], bool], str]
-_TEXT: _Shape = (_is_text, "A text is needed here.")
-_LABEL: _Shape = (_is_label, "A text, or a text per language, is needed here.")
-_TEXTS: _Shape = (_is_list_of_texts, "A list of texts is needed here.")
-_BY_KEY: _Shape = (_is_texts_by_key, "A table of texts is needed here.")
-_TABLE: _Shape = (lambda value: isinstance(value, dict), "A table is needed here.")
-_WHOLE: _Shape = (lambda value: type(value) is int, "A whole number is needed here.")
-_TABLES: _Shape = (_is_list_of_tables, "A list of tables is needed here.")
+def _shape(fits: Callable[[Any], bool], message: str, **schema: Any) -> Reader:
+    """A reader that takes a value as it is, or says what is needed."""
 
-_SHAPES: Mapping[str, _Shape] = {
-    "schema": (lambda value: True, ""),
-    "id": _TEXT,
-    "name": _LABEL,
-    "summary": _LABEL,
-    "icon": _TEXT,
-    "api": _TEXT,
-    "requires": _BY_KEY,
-    "after": _TEXTS,
-    "before": _TEXTS,
-    "conflicts": _BY_KEY,
-    "capabilities": _TEXTS,
-    "objects": _TEXTS,
-    "fields": _TABLES,
-    "hooks": _TABLES,
-    "provides": _TABLE,
-    "widgets": _TABLES,
-    "settings": _TABLES,
-    "public_routes": _TABLES,
-    "commands": _TEXTS,
-    "languages": _TEXTS,
-    "categories": _TEXTS,
-    "links": _BY_KEY,
-}
-_HOOK_SHAPES: Mapping[str, _Shape] = {
-    "hook": _TEXT,
-    "objects": _TEXTS,
-    "events": _TEXTS,
-    "version": _WHOLE,
-}
-_PROVIDES_SHAPES: Mapping[str, _Shape] = {"hooks": _TABLES, "slots": _TABLES}
-_PUBLIC_SHAPES: Mapping[str, _Shape] = {"surface": _TEXT, "path": _TEXT, "methods": _TEXTS, "why": _LABEL}
-KEYS = frozenset(_SHAPES)
-HOOK_KEYS = frozenset(_HOOK_SHAPES)
-PUBLIC_ROUTE_KEYS = frozenset(_PUBLIC_SHAPES)
-LIFE_HOOKS = frozenset(("plugin_enabled",))
-"""Hooks about the plugin itself."""
-WITHOUT_OBJECT = frozenset((HookKind.COLLECT, HookKind.FIRST))
-"""Kinds of hook that are asked once, not per object and event."""
-EVENTLESS = frozenset((HookKind.RESTRICT,))
-"""Kinds of hook that are asked per object, not per event."""
+    def read(value: Any, at: str, findings: list[tuple[str, str]]) -> Any:
+        if not fits(value):
+            findings.append((at, message))
+        return value
+
+    return Reader(read, schema)
+
+
+_STRINGS = {"type": "object", "additionalProperties": {"type": "string"}}
+_ANY = _shape(lambda value: True, "")
+_TEXT = _shape(_is_text, "A text is needed here.", type="string")
+_LABEL = _shape(
+    _is_label, "A text, or a text per language, is needed here.", anyOf=[{"type": "string"}, _STRINGS]
+)
+_TEXTS = _shape(_is_list_of_texts, "A list of texts is needed here.", type="array", items={"type": "string"})
+_BY_KEY = _shape(_is_texts_by_key, "A table of texts is needed here.", **_STRINGS)
+_TABLE = _shape(lambda value: isinstance(value, dict), "A table is needed here.", type="object")
+_WHOLE = _shape(lambda value: type(value) is int, "A whole number is needed here.", type="integer")
+_TABLES = _shape(_is_list_of_tables, "A list of tables is needed here.", type="array")
 
 _CAPABILITY = re.compile(
     r"files|mail|secrets|sql"
     r"|records:(read|write):(\*|[a-z][a-z0-9]*(_{1,2}[a-z0-9]+)*)"
     r"|http:(\*\.)?[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:[0-9]{1,5})?"
 )
+_COMMAND = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
+_HOOK_OF_PLUGIN = re.compile(r"[a-z][a-z0-9_]*\.[a-z][a-z0-9_]*")
+_SURFACES = ("page", "api")
+_NEEDED_LABEL = {"anyOf": [{"type": "string", "minLength": 1}, {**_STRINGS, "minProperties": 1}]}
+
+
+def _each(schema: Schema) -> Schema:
+    """Said of the entries of a list."""
+    return {"items": schema}
+
+
+def _matches(pattern: re.Pattern[str]) -> Schema:
+    """A text that matches a pattern as a whole."""
+    return {"type": "string", "pattern": f"^(?:{pattern.pattern})$"}
+
+
+def _must(reader: Reader, about: str, limits: Schema = NOTHING) -> Key:
+    return Key(reader=reader, about=about, limits=limits, required=True)
+
+
+def _may(reader: Reader, about: str, limits: Schema = NOTHING, default: Any = None) -> Key:
+    return Key(reader=reader, about=about, limits=limits, default=default)
+
+
+_HOOK: Mapping[str, Key] = {
+    "hook": _must(
+        _TEXT,
+        "the name of the hook; one that another plugin offers begins with that plugin's id",
+        {"anyOf": [{"enum": list(POLICIES)}, _matches(_HOOK_OF_PLUGIN)]},
+    ),
+    "objects": _may(_TEXTS, "API names of the objects it listens to; `*` for all", default=["*"]),
+    "events": _may(_TEXTS, "the events it listens to", _each({"enum": list(EVENTS)}), list(EVENTS)),
+    "version": _may(
+        _WHOLE,
+        "of a hook that another plugin offers, and of no other: the version that it wants",
+        {"minimum": 1},
+    ),
+}
+_PUBLIC_ROUTE: Mapping[str, Key] = {
+    "surface": _must(
+        _TEXT, "`page` (below `/x/<plugin>`) or `api` (below `/api/x/<plugin>`)", {"enum": list(_SURFACES)}
+    ),
+    "path": _must(_TEXT, "the rule, as in the code: `/hook/<name>`", {"pattern": "^/"}),
+    "methods": _may(_TEXTS, "the methods that it answers", default=["GET"]),
+    "why": _must(_LABEL, "why that is needed, as administrators see it", _NEEDED_LABEL),
+}
+_PROVIDES: Mapping[str, Key] = {
+    "hooks": _may(_TABLES, "the hooks that it offers", _each(declarations.PROVIDED_HOOK)),
+    "slots": _may(_TABLES, "the slots that it offers", _each(declarations.PROVIDED_SLOT)),
+}
+_OBJECT_OF_FIELD = _must(_TEXT, "the API name of the object that gets the field")
+_FOREIGN_FIELD: Schema = {
+    **declarations.FIELD,
+    "title": "ForeignField",
+    "properties": {"object": _OBJECT_OF_FIELD.schema(), **declarations.FIELD["properties"]},
+    "required": ["object", *declarations.FIELD["required"]],
+}
+_MANIFEST: Mapping[str, Key] = {
+    "schema": _must(_ANY, "the form of this file", {"type": "integer", "const": 1}),
+    "id": _must(
+        _TEXT,
+        "the plugin's id, the same as in its entry points",
+        {"pattern": f"^{PATTERN.pattern}$", "maxLength": PLUGIN_ID_MAX},
+    ),
+    "name": _must(_LABEL, "its name as people see it", _NEEDED_LABEL),
+    "summary": _must(_LABEL, "one sentence on what it does", _NEEDED_LABEL),
+    "api": _must(
+        _TEXT, 'the range of karvan-sdk versions it works with (PEP 440): `">=0.1,<1"`', {"minLength": 1}
+    ),
+    "icon": _may(_TEXT, "the name of an icon", default="puzzle"),
+    "requires": _may(_BY_KEY, 'plugins it needs, with version ranges: `{ crm = ">=0.1" }`'),
+    "after": _may(_TEXTS, "ids of plugins whose hooks run before its own, where they are there"),
+    "before": _may(_TEXTS, "ids of plugins whose hooks run after its own"),
+    "conflicts": _may(_BY_KEY, "plugins it can't stand beside, with version ranges"),
+    "capabilities": _may(_TEXTS, "what it asks for beyond its own objects", _each(_matches(_CAPABILITY))),
+    "objects": _may(_TEXTS, "files beside the manifest, one per object, in the order to make them in"),
+    "fields": _may(_TABLES, "fields that it adds to objects of others", _each(_FOREIGN_FIELD)),
+    "hooks": _may(_TABLES, "the hooks it implements", _each(table("HookUse", _HOOK))),
+    "provides": _may(_TABLE, "what it offers to other plugins", table("Provides", _PROVIDES)),
+    "widgets": _may(_TABLES, "the widgets it shows on pages of others", _each(declarations.WIDGET)),
+    "settings": _may(_TABLES, "its settings in a workspace", _each(declarations.SETTING)),
+    "public_routes": _may(
+        _TABLES,
+        "its routes that answer without a signed-in person",
+        _each(table("PublicRoute", _PUBLIC_ROUTE)),
+    ),
+    "commands": _may(
+        _TEXTS, "the names of its commands under `karvan x <plugin>`", _each(_matches(_COMMAND))
+    ),
+    "languages": _may(_TEXTS, "languages of its own texts", _each({"enum": list(LANGUAGES)})),
+    "categories": _may(_TEXTS, "words to find it by"),
+    "links": _may(_BY_KEY, 'named addresses: `{ home = "…" }`'),
+}
+KEYS = frozenset(_MANIFEST)
+HOOK_KEYS = frozenset(_HOOK)
+PUBLIC_ROUTE_KEYS = frozenset(_PUBLIC_ROUTE)
+MANIFEST: Schema = table("Manifest", _MANIFEST)
+"""The JSON Schema of `manifest.toml`."""
+LIFE_HOOKS = frozenset(("plugin_enabled",))
+"""Hooks about the plugin itself."""
+WITHOUT_OBJECT = frozenset((HookKind.COLLECT, HookKind.FIRST))
+"""Kinds of hook that are asked once, not per object and event."""
+EVENTLESS = frozenset((HookKind.RESTRICT,))
+"""Kinds of hook that are asked per object, not per event."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -197,8 +274,8 @@ def load_manifest(plugin: str, read: Callable[[str], str]) -> Manifest:
         ) from exc
 
     given = data.keys()
-    data = _well_formed(data, _SHAPES, "", wrong)
-    if data.get("schema") != 1:
+    data = _well_formed(data, _MANIFEST, "", wrong)
+    if data.get("schema") != 1 or data["schema"] is True:
         wrong("schema", "This host reads manifests with schema = 1.")
     if data.get("id") != plugin:
         wrong("id", "The manifest says '{id}', its entry point '{plugin}'.", id=data.get("id"), plugin=plugin)
@@ -249,7 +326,7 @@ def load_manifest(plugin: str, read: Callable[[str], str]) -> Manifest:
     hooks: list[HookUse] = []
     for number, declared_hook in enumerate(data.get("hooks", [])):
         at = f"hooks[{number}]"
-        entry = _well_formed(declared_hook, _HOOK_SHAPES, f"{at}.", wrong)
+        entry = _well_formed(declared_hook, _HOOK, f"{at}.", wrong)
         policy = POLICIES.get(entry.get("hook", ""))
         if policy is None and publisher_of(entry.get("hook", "")):
             hooks.append(_load_use_of_plugin(entry, plugin, data, at, wrong))
@@ -284,7 +361,7 @@ def load_manifest(plugin: str, read: Callable[[str], str]) -> Manifest:
             wrong(f"languages[{number}]", "'{language}' is none of: {known}.", language=language,
                   known=", ".join(LANGUAGES))  # fmt: skip
     for number, command in enumerate(data.get("commands", [])):
-        if not re.fullmatch(r"[a-z][a-z0-9]*(-[a-z0-9]+)*", command):
+        if not _COMMAND.fullmatch(command):
             wrong(
                 f"commands[{number}]", "'{name}' is no name of a command: use a-z, 0-9 and '-'.", name=command
             )
@@ -354,6 +431,8 @@ def _load_use_of_plugin(
     hook, version = entry["hook"], entry.get("version", 0)
     if "objects" in entry or "events" in entry:
         wrong(at, "'{hook}' is asked once, not per object or event.", hook=hook)
+    if not _HOOK_OF_PLUGIN.fullmatch(hook):
+        wrong(at, "There is no hook '{hook}'.", hook=hook)
     if version < 1:
         wrong(f"{at}.version", "'{hook}' belongs to a plugin: name the version that you want.", hook=hook)
     _check_required(publisher_of(hook), hook, plugin, data, at, wrong)
@@ -371,14 +450,14 @@ def _check_required(
 def _load_provides(
     plugin: str, given: Mapping[str, Any], errors: list[FieldError], wrong: Callable[..., None]
 ) -> Provides:
-    entry = _well_formed(given, _PROVIDES_SHAPES, "provides.", wrong)
+    entry = _well_formed(given, _PROVIDES, "provides.", wrong)
     hooks, slots = [], []
     for at, hook in _load_each(
         "provides.hooks", entry.get("hooks", ()), declarations.load_provided_hook, lambda h: h.name,
         errors, wrong,
     ):  # fmt: skip
         _check_version(hook.version, at, wrong)
-        if not 1 <= hook.budget_ms <= 5000:
+        if not 1 <= hook.budget_ms <= declarations.BUDGET_MAX_MS:
             wrong(f"{at}.budget_ms", "A budget from 1 to 5000 milliseconds is needed.")
         for number, name in enumerate(hook.arguments):
             if not PATTERN.fullmatch(name) or keyword.iskeyword(name) or name in ("ctx", "self"):
@@ -402,7 +481,7 @@ def _load_provides(
 
 
 def _check_version(version: int, at: str, wrong: Callable[..., None]) -> None:
-    if not 1 <= version <= 9999:
+    if not 1 <= version <= declarations.VERSION_MAX:
         wrong(f"{at}.version", "A version from 1 to 9999 is needed.")
 
 
@@ -424,7 +503,7 @@ def _load_widgets(
             elif slot not in SLOTS:
                 wrong(f"{at}.slots", "There is no slot '{slot}'; choose of: {known}.", slot=slot,
                       known=", ".join(SLOTS))  # fmt: skip
-        if not 1 <= widget.budget_ms <= 5000:
+        if not 1 <= widget.budget_ms <= declarations.BUDGET_MAX_MS:
             wrong(f"{at}.budget_ms", "A budget from 1 to 5000 milliseconds is needed.")
         found.append(widget)
     return tuple(found)
@@ -452,12 +531,12 @@ def _load_public_routes(entries: Sequence[Any], wrong: Callable[..., None]) -> t
     found = []
     for number, given in enumerate(entries):
         at = f"public_routes[{number}]"
-        entry = _well_formed(given, _PUBLIC_SHAPES, f"{at}.", wrong)
+        entry = _well_formed(given, _PUBLIC_ROUTE, f"{at}.", wrong)
         for key in ("surface", "path", "why"):
             if not entry.get(key):
                 wrong(f"{at}.{key}", "This key is required.")
-        if entry.get("surface", "page") not in ("page", "api"):
-            wrong(f"{at}.surface", "Choose one of: page, api.")
+        if entry.get("surface", "page") not in _SURFACES:
+            wrong(f"{at}.surface", "Choose one of: {known}.", known=", ".join(_SURFACES))
         if not str(entry.get("path", "/")).startswith("/"):
             wrong(f"{at}.path", "A path begins with a slash.")
         found.append(
@@ -472,17 +551,20 @@ def _load_public_routes(entries: Sequence[Any], wrong: Callable[..., None]) -> t
 
 
 def _well_formed(
-    data: Mapping[str, Any], shapes: Mapping[str, _Shape], at: str, wrong: Callable[..., None]
+    data: Mapping[str, Any], keys: Mapping[str, Key], at: str, wrong: Callable[..., None]
 ) -> dict[str, Any]:
     """The keys that are known and have the right shape; the others are told to `wrong`."""
     found = {}
-    for key, value in data.items():
-        if key not in shapes:
-            wrong(f"{at}{key}", "Unknown key '{key}'.", key=key)
-        elif not shapes[key][0](value):
-            wrong(f"{at}{key}", shapes[key][1])
-        else:
-            found[key] = value
+    for name, value in data.items():
+        if name not in keys:
+            wrong(f"{at}{name}", "Unknown key '{key}'.", key=name)
+            continue
+        told: list[tuple[str, str]] = []
+        keys[name].reader(value, f"{at}{name}", told)
+        for place, template in told:
+            wrong(place, template)
+        if not told:
+            found[name] = value
     return found
 
 
@@ -517,10 +599,11 @@ def check_field(declared: Field, *, at: str, types: tuple[str, ...] = FIELD_TYPE
         if not value.strip() or len(value) > 200:
             wrong("options", "An option needs a value of 1 to 200 characters.")
     if declared.scale is not None and (
-        declared.type not in ("decimal", "currency", "percent") or not 0 <= declared.scale <= 8
+        declared.type not in ("decimal", "currency", "percent")
+        or not 0 <= declared.scale <= declarations.SCALE_MAX
     ):
         wrong("scale", "A scale of 0 to 8 belongs to decimal, currency and percent fields only.")
-    if declared.max_length is not None and not 1 <= declared.max_length <= 1_000_000:
+    if declared.max_length is not None and not 1 <= declared.max_length <= declarations.MAX_LENGTH:
         wrong("max_length", "A length from 1 to 1,000,000 is needed.")
     if declared.unique and declared.type in ("long_text", "json", "boolean"):
         wrong("unique", "A {type} field cannot be unique.", type=declared.type)
