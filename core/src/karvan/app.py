@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import secrets
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 from flask import Flask, Request, request
@@ -16,6 +13,7 @@ from werkzeug.wrappers import Response as WerkzeugResponse
 from karvan import api, web
 from karvan.database.models import db
 from karvan.settings import Settings, load_settings
+from karvan.vault import read_secret
 from karvan.workspace import Workspace
 
 API_PATHS = ("/api", "/health", "/ready")
@@ -76,23 +74,3 @@ def create_app(settings: Settings | None = None, workspace: Workspace | None = N
     api.setup(app, workspace)
     web.setup(app, workspace)
     return app
-
-
-def read_secret(home: Path) -> str:
-    """The secret that signs the pages' form tokens; made at the first start, the same for all workers."""
-    path = home / "secret.key"
-    try:
-        return path.read_text(encoding="ascii")
-    except FileNotFoundError:
-        pass
-    home.mkdir(parents=True, exist_ok=True)
-    draft = home / f"secret.key.{os.getpid()}.{secrets.token_hex(4)}"
-    draft.touch(mode=0o600)
-    draft.write_text(secrets.token_hex(32), encoding="ascii")
-    try:
-        os.link(draft, path)  # of several workers that start at once the first one's stays
-    except FileExistsError:
-        pass
-    finally:
-        draft.unlink()
-    return path.read_text(encoding="ascii")

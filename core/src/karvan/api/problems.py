@@ -19,6 +19,7 @@ from werkzeug.routing import RoutingException
 from karvan.api.reply import Reply
 from karvan.metadata.store import NotMade
 from karvan.plugins import CallerUnknown, CodeRefused, IndexFailed
+from karvan.vault import SecretLost
 from karvan_sdk import errors as sdk
 from karvan_sdk.errors import FieldError, KarvanError, ValidationFailed
 from karvan_sdk.expressions import ExpressionError
@@ -167,6 +168,7 @@ ANSWERS: Mapping[type[KarvanError], Answer] = MappingProxyType(
         sdk.PluginFailed: _row(500, "A plugin failed"),
         IndexFailed: _row(502, "The index can't be trusted or asked"),
         NotMade: _row(503, "No workspace yet"),
+        SecretLost: _row(503, "A secret can't be opened"),
         sdk.TryLater: _row(503, "Not now"),
         sdk.Unavailable: _row(503, "Not available now"),
     }
