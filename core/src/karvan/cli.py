@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gettext
+import os
 import shutil
 import sys
 import time
@@ -17,13 +18,14 @@ from karvan.access.actors import Actor
 from karvan.command_line import AS, JSON, acting, fail, opened, put, say, settings_of
 from karvan.demo import LOGINS, PASSWORD, SIZE, make_demo
 from karvan.plugin_commands import plugins
+from karvan.plugins import BlackBox
 from karvan.plugins.index import IndexFailed
 from karvan.records.export import FORMATS
 from karvan.records.imports import ImportOptions
 from karvan.schema.edits import AddFields, CreateObject, Edit
+from karvan.serve import limit_memory, start_logging
 from karvan.serve import serve as run_server
-from karvan.serve import start_logging
-from karvan.worker import work
+from karvan.worker import LIMIT_S, PARENT, work
 from karvan.workspace import Workspace
 from karvan_sdk import declarations
 from karvan_sdk.errors import BadInput, Conflict, FieldError, KarvanError, UnknownPlugin, ValidationFailed
@@ -101,10 +103,13 @@ def _enable_first(workspace: Workspace, admin: Actor) -> None:
 @click.option("--host", help="Address to listen on (KARVAN_HOST).")
 @click.option("--port", type=int, help="Port to listen on (KARVAN_PORT).")
 @click.option("--workers", type=click.IntRange(1, 64), help="Number of processes (KARVAN_WORKERS).")
+@click.option("--safe-mode", is_flag=True, help="Import and call no code of plugins (KARVAN_SAFE_MODE).")
 @click.pass_context
-def serve(ctx: click.Context, host: str | None, port: int | None, workers: int | None) -> None:
+def serve(
+    ctx: click.Context, host: str | None, port: int | None, workers: int | None, safe_mode: bool
+) -> None:
     """Serve the pages and the REST interface."""
-    settings = settings_of(ctx, host=host, port=port, workers=workers)
+    settings = settings_of(ctx, host=host, port=port, workers=workers, safe_mode=safe_mode or None)
     workspace = Workspace(settings)
     try:
         workspace.check()
@@ -121,12 +126,15 @@ def worker(ctx: click.Context) -> None:
     """Tell plugins what has happened, until stopped. `karvan serve` starts one by itself."""
     settings = settings_of(ctx)
     start_logging()
-    workspace = Workspace(settings)
+    limit_memory(settings.memory_mib)
+    box = BlackBox.open(settings.home, "worker", LIMIT_S, told=PARENT in os.environ)
+    workspace = Workspace(settings, box=box)
     try:
         workspace.check()
         work(workspace)
     finally:
         workspace.close()
+        box.close()
 
 
 @main.command()

@@ -13,6 +13,9 @@ from environs import Env, EnvError
 from karvan_sdk.errors import BadInput
 from karvan_sdk.text import LANGUAGES
 
+SWITCHES = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False,
+            "off": False, "": False}  # fmt: skip
+
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
@@ -22,7 +25,8 @@ class Settings:
     `postgresql://user@host:port/name`; empty means a SQLite file below `home`. `language` and `timezone`
     (an IANA name) are those of a new workspace; `currency` is the code of amounts given without one.
     `deadline_s` is the time a request may take before its worker is ended. `session_days` is how long a
-    sign-in lasts. `body_max` is the largest request body in bytes.
+    sign-in lasts. `body_max` is the largest request body in bytes. `memory_mib` is what one process of the
+    server may hold of data, in MiB. With `safe_mode` no code of plugins is imported or called.
     """
 
     home: Path = Path("var")
@@ -36,6 +40,8 @@ class Settings:
     deadline_s: float = 8.0
     session_days: int = 14
     body_max: int = 16 * 1024 * 1024
+    memory_mib: int = 1024
+    safe_mode: bool = False
 
     @property
     def url(self) -> str:
@@ -85,8 +91,12 @@ def _typed(name: str, value: Any, default: Any, source: str) -> Any:
     try:
         if isinstance(default, Path):
             return Path(str(value))
+        if isinstance(default, bool):
+            return value if isinstance(value, bool) else SWITCHES[str(value).lower()]
         if isinstance(default, (int, float)) and not isinstance(value, bool):
             return wanted(value)
+    except KeyError:
+        raise BadInput(f"{source}: {name} needs 1 or 0, not '{value}'.", field=name) from None
     except (TypeError, ValueError):
         raise BadInput(f"{source}: {name} needs a number, not '{value}'.", field=name) from None
     if isinstance(default, str) and isinstance(value, str):

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import faulthandler
 import logging
 import os
 import signal
-import sys
 import threading
 import time
 from contextlib import closing
@@ -14,14 +12,17 @@ from types import FrameType
 
 from karvan.access.actors import Actor
 from karvan.events.deliveries import ENABLED, Batch
+from karvan.watchdog import Clock
 from karvan.workspace import Workspace
 from karvan_sdk.errors import KarvanError, PluginFailed, TryLater
 
 LIMIT_S = 30.0
+GRACE_S = 5.0
 IDLE_S = 0.25
+SETTLE_S = 1.0
+"""How often the worker looks whether a process has ended with a plugin on top."""
 FAULT_S = 5.0
 """How long a worker rests after a fault that nobody foresaw."""
-EXIT_CODE = 70
 PARENT = "KARVAN_WORKER_PARENT"
 """The process without which a worker ends, by its id; `karvan serve` names itself."""
 log = logging.getLogger("karvan.worker")
@@ -58,18 +59,25 @@ def work(workspace: Workspace) -> None:
 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, ask_to_stop)
-    with closing(_Clock()) as clock:
+    workspace.settle()
+    with closing(Clock("A plugin", LIMIT_S, workspace.box, grace_s=GRACE_S)) as clock:
         _take_turns(workspace, stop, clock)
 
 
-def _take_turns(workspace: Workspace, stop: threading.Event, clock: _Clock) -> None:
-    log.info("The worker listens for events.")
+def _take_turns(workspace: Workspace, stop: threading.Event, clock: Clock) -> None:
+    waits = " Safe mode: they wait until plugins are called again." if workspace.settings.safe_mode else ""
+    log.info("The worker listens for events.%s", waits)
     parent = os.environ.get(PARENT)
+    looked = time.monotonic()
     while not stop.is_set() and (parent is None or parent == str(os.getppid())):
         rest = IDLE_S
+        if time.monotonic() - looked > SETTLE_S:
+            looked = time.monotonic()
+            if not workspace.is_settled or workspace.is_anything_left():
+                workspace.settle()
         try:
             with clock:
-                busy = workspace.deliveries.due() and deliver(workspace)
+                busy = not workspace.settings.safe_mode and workspace.deliveries.due() and deliver(workspace)
         except KarvanError as exc:  # the database is away or busy: nothing is lost, it is asked again
             log.warning("Events can't be delivered now: %s", exc.message)
             busy = False
@@ -96,35 +104,3 @@ def _tell(workspace: Workspace, batch: Batch) -> None:
         workspace.deliveries.failed(batch, exc.message)
     else:
         workspace.deliveries.done(batch)
-
-
-class _Clock:
-    """Ends the process when one turn takes longer than `LIMIT_S`; its attempt is counted by then."""
-
-    def __init__(self) -> None:
-        self._began: float | None = None
-        self._closed = threading.Event()
-        self._thread = threading.Thread(target=self._watch, name="clock", daemon=True)
-        self._thread.start()
-
-    def close(self) -> None:
-        """Watch no longer."""
-        self._closed.set()
-        self._thread.join()
-
-    def __enter__(self) -> None:
-        self._began = time.monotonic()
-
-    def __exit__(self, *_: object) -> None:
-        self._began = None
-
-    def _watch(self) -> None:
-        while not self._closed.wait(0.5):
-            faulthandler.dump_traceback_later(LIMIT_S + 5, exit=True)
-            began = self._began
-            if began is not None and time.monotonic() - began > LIMIT_S:
-                sys.stderr.write(f"A plugin took more than {LIMIT_S} s; this worker ends.\n")
-                faulthandler.dump_traceback()
-                sys.stderr.flush()
-                os._exit(EXIT_CODE)
-        faulthandler.cancel_dump_traceback_later()

@@ -9,6 +9,8 @@ from karvan.events import outbox
 from karvan.events.deliveries import Deliveries
 from karvan.metadata.catalog import Catalog
 from karvan.metadata.store import Catalogs, NotMade
+from karvan.plugins.accidents import Accident, Accidents
+from karvan.plugins.blackbox import BlackBox
 from karvan.plugins.discovery import Discovery
 from karvan.plugins.generations import Generations
 from karvan.plugins.host import Host
@@ -17,23 +19,32 @@ from karvan.plugins.restrictions import restrict
 from karvan.plugins.settings import PluginSettings
 from karvan.plugins.state import Plugins
 from karvan.plugins.uninstall import Uninstaller
+from karvan.plugins.wrecks import is_anything_left, settle
 from karvan.records.export import Exports
 from karvan.records.imports import Imports
 from karvan.records.service import Records
 from karvan.schema.changes import Schema
 from karvan.settings import Settings
 from karvan.widgets import Layouts
+from karvan_sdk.errors import KarvanError
 
 
 class Workspace:
-    """Everything of one tenant. Making one opens nothing; the first question does."""
+    """Everything of one tenant. Making one opens nothing; the first question does.
 
-    def __init__(self, settings: Settings) -> None:
+    `box` is the black box of this process, for one that is watched. Without `code`, as in safe mode, no
+    code of plugins is imported or called.
+    """
+
+    def __init__(self, settings: Settings, *, box: BlackBox | None = None, code: bool = True) -> None:
         self.settings = settings
         self.database = Database(settings.url)
+        self.box = box or BlackBox()
+        self.accidents = Accidents(self.database)
+        self._unsettled: KarvanError | None = None
         discovery = Discovery()
         self.generations = Generations(settings.home)
-        self.host = Host(discovery, settings.home)
+        self.host = Host(discovery, settings.home, box=self.box, code=code and not settings.safe_mode)
         self.catalogs = Catalogs(self.database, complete=self._complete)
         self.actors = Actors(self.database, settings)
         self.schema = Schema(self.database, self.catalogs, outbox.announce_plugin)
@@ -53,9 +64,35 @@ class Workspace:
 
     def _complete(self, catalog: Catalog) -> Catalog:
         """Load the plugins of a new catalog, and add what they ask of records."""
+        if self._unsettled is not None:  # the next plugin to be imported may be the one that ends processes
+            raise self._unsettled
         self.generations.refresh()
         self.host.sync(catalog.plugins)
         return restrict(catalog, self.host, self.records.still(catalog))
+
+    def settle(self) -> None:
+        """Charge the plugins on top of which processes of this home ended, before any is imported here.
+
+        Where that can't be written, no plugin is imported, so no catalog is given out: try again.
+        """
+        try:
+            settle(self.settings.home, self._charge, own=self.box.path)
+        except KarvanError as exc:
+            self._unsettled = exc
+        else:
+            self._unsettled = None
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether nothing that dead processes left stands in the way of plugins."""
+        return self._unsettled is None
+
+    def is_anything_left(self) -> bool:
+        """Whether a process of this home ended since, and nobody has settled it."""
+        return is_anything_left(self.settings.home, own=self.box.path)
+
+    def _charge(self, accident: Accident) -> None:
+        self.accidents.record(accident)
 
     def create(self) -> None:
         """Make the static tables, or bring those of an older version up; does nothing when they are there."""

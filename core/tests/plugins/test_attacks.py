@@ -20,7 +20,7 @@ import psycopg
 import pytest
 from sqlalchemy.engine import make_url
 
-from karvan import worker
+from karvan import watchdog, worker
 from karvan.testing import (
     InstallPlugin,
     WorkspaceWith,
@@ -859,7 +859,7 @@ def test_the_clock_ends_a_worker_that_hangs_and_the_next_one_goes_on(den: Worksp
         "PYTHONDONTWRITEBYTECODE": "1",
     }
     ended = subprocess.run([sys.executable, "-c", HANGING], env=environ, capture_output=True, timeout=60)
-    assert ended.returncode == worker.EXIT_CODE
+    assert ended.returncode == watchdog.EXIT_CODE
     assert b"hang.py" in ended.stderr, "the stacks name the culprit"
     with den.database.read() as connection:
         (row,) = connection.fetchall("SELECT state, attempts FROM k_delivery")

@@ -214,6 +214,14 @@ class Database:
         with self._writer_lock():
             yield
 
+    def leave(self) -> None:
+        """Close the connection of this thread, which ends or has done its part."""
+        kept = getattr(self._local, "connection", None)
+        if kept is not None and self._local.pid == os.getpid():
+            self._opened.remove((os.getpid(), kept.raw))
+            kept.raw.close()
+        self._local.__dict__.clear()
+
     def close(self) -> None:
         """Close this process's connections."""
         for pid, raw in self._opened:

@@ -207,6 +207,20 @@ class LayoutRow(db.Model):  # type: ignore[name-defined,misc]
     )
 
 
+class AccidentRow(db.Model):  # type: ignore[name-defined,misc]
+    """A process that ended while code of a plugin was on top of it."""
+
+    __tablename__ = "k_accident"
+    id: Mapped[int] = mapped_column(ID, primary_key=True, autoincrement=True)
+    at: Mapped[datetime] = mapped_column(Moment)
+    plugin: Mapped[str] = mapped_column(Text)
+    version: Mapped[str] = mapped_column(Text)
+    hook: Mapped[str] = mapped_column(Text)
+    why: Mapped[str] = mapped_column(Text)
+    stack: Mapped[str] = mapped_column(Text)
+    __table_args__ = (Index("ix_k_accident_plugin", "plugin"), {"sqlite_autoincrement": True})
+
+
 class DeliveryRow(db.Model):  # type: ignore[name-defined,misc]
     """One event for one plugin's hook; gone when it was told. `state` is waiting or dead."""
 

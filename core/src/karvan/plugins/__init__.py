@@ -1,5 +1,7 @@
 """Plugins: what is installed, what is on in this workspace, and the one place that calls their code."""
 
+from karvan.plugins.accidents import Accident, Accidents
+from karvan.plugins.blackbox import BlackBox, folder_of
 from karvan.plugins.context import Place
 from karvan.plugins.discovery import Discovery, Installed
 from karvan.plugins.generations import CodeRefused
@@ -8,8 +10,12 @@ from karvan.plugins.index import IndexFailed
 from karvan.plugins.serving import CallerUnknown, Door, serve
 from karvan.plugins.settings import PluginSettings
 from karvan.plugins.state import Outcome, PluginInfo, Plugins
+from karvan.plugins.wrecks import is_anything_left, settle, tell_end
 
 __all__ = [
+    "Accident",
+    "Accidents",
+    "BlackBox",
     "CallerUnknown",
     "CodeRefused",
     "Discovery",
@@ -24,5 +30,9 @@ __all__ = [
     "PluginSettings",
     "Plugins",
     "Status",
+    "folder_of",
+    "is_anything_left",
     "serve",
+    "settle",
+    "tell_end",
 ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from time import perf_counter
@@ -13,6 +14,7 @@ from typing import Any
 
 from karvan.access.moment import Moment
 from karvan.plugins.answers import is_wait, read_caller, read_html, read_message, read_response
+from karvan.plugins.blackbox import IMPORT, NOBODY, BlackBox, make_mark
 from karvan.plugins.capabilities import Granted
 from karvan.plugins.context import (
     Draw,
@@ -53,6 +55,7 @@ from karvan_sdk.router import Public, Request, Response, Route, Surface
 from karvan_sdk.widgets import WidgetUse
 
 NO_HOME = Path("var")
+NO_CODE = "Karvan runs in safe mode, in which no code of plugins is tried. Start it without safe mode first."
 ROUTE_BUDGET_MS = 1000.0
 """The soft budget of a route."""
 log = logging.getLogger("karvan.plugins")
@@ -76,8 +79,8 @@ class Figure:
 class Status:
     """How an enabled plugin fares in this process.
 
-    `state` is `ready`, `degraded` (works in part), `failed` (its code is not used) or `missing` (not
-    installed). `problems` says why, one sentence each.
+    `state` is `ready`, `degraded` (works in part), `failed` (its code is not used), `missing` (not
+    installed) or `resting` (safe mode: no code is used). `problems` says why, one sentence each.
     """
 
     plugin: str
@@ -98,6 +101,7 @@ class _Call:
     owned: frozenset[str]
     budget_ms: float
     scope: Scope
+    mark: bytes = NOBODY
 
     def listens(self, object: str, event: str) -> bool:
         return any(use.listens(object, event) for use in self.uses)
@@ -134,8 +138,13 @@ class Host:
     began with.
     """
 
-    def __init__(self, discovery: Discovery, home: Path = NO_HOME) -> None:
+    def __init__(
+        self, discovery: Discovery, home: Path = NO_HOME, *, box: BlackBox | None = None, code: bool = True
+    ) -> None:
+        """`box` is told whose code is on top; without `code` (safe mode) none is imported or called."""
         self._discovery = discovery
+        self._box = box or BlackBox()
+        self._code = code
         self._files = home / "files"
         self._lock = threading.RLock()
         self._manager = new_manager()
@@ -169,6 +178,10 @@ class Host:
             wanted = {i.id: i for i in enabled}
             for plugin in [p for p in self._loaded if self._loaded[p].installed != wanted.get(p)]:
                 self._drop(plugin)
+            if not self._code:
+                self._plan = _Plan({}, MappingProxyType({i.id: _resting(i) for i in enabled}), {})
+                self._asked = asked
+                return self.status()
             ordered, stuck = order_plugins(i.manifest for i in enabled if i.manifest is not None)
             status: dict[str, Status] = {}
             for one in enabled:
@@ -193,10 +206,13 @@ class Host:
         A declared hook without an implementation is a warning only, and not among the findings.
         """
         with self._lock:
+            if not self._code:
+                return (NO_CODE,)
             known = self._loaded.get(installed.id)
             if known is not None and known.installed == installed and not known.failed:
                 return ()
-            loaded = load_plugin(installed)
+            with self._importing(installed):
+                loaded = load_plugin(installed)
             if loaded.failed:
                 return loaded.problems
             if loaded.object is None:
@@ -205,7 +221,7 @@ class Host:
                 return loaded.problems
             manager = new_manager()
             try:
-                with contained():
+                with contained(), self._importing(installed):
                     manager.register(loaded.object, name=installed.id)
             except PLUGIN_ERRORS as exc:
                 return (say_error(exc),)
@@ -482,6 +498,8 @@ class Host:
         passing: type[BaseException] | tuple[type[BaseException], ...] = (),
     ) -> Any:
         """Call plugin code under the clock; what it raises becomes PluginFailed, `passing` goes through."""
+        loaded = self._plan.loaded.get(plugin)
+        outer = self._box.enter(make_mark(plugin, loaded.installed.version if loaded else "", name))
         started = perf_counter()
         try:
             with contained():
@@ -493,16 +511,18 @@ class Host:
             log.warning("Plugin '%s' failed in %s.", plugin, name, exc_info=exc)
             raise PluginFailed(plugin=plugin, hook=name, reason=say_error(exc)) from exc
         finally:
+            self._box.leave(outer)
             self._count(plugin, name, budget_ms, (perf_counter() - started) * 1000)
 
     def _take(self, installed: Installed) -> Status:
         """Import and register one plugin unless it is in use already."""
         loaded = self._loaded.get(installed.id)
         if loaded is None:
-            loaded = load_plugin(installed)
+            with self._importing(installed):
+                loaded = load_plugin(installed)
             if loaded.object is not None:
                 try:
-                    with contained():
+                    with contained(), self._importing(installed):
                         self._manager.register(loaded.object, name=installed.id)
                 except PLUGIN_ERRORS as exc:
                     self._manager.unregister(name=installed.id)
@@ -514,6 +534,15 @@ class Host:
             self._degraded.pop(installed.id, None)
         state = "failed" if loaded.failed else "degraded" if loaded.problems else "ready"
         return Status(plugin=installed.id, state=state, version=installed.version, problems=loaded.problems)
+
+    @contextmanager
+    def _importing(self, installed: Installed) -> Iterator[None]:
+        """Around what runs the code of a plugin's modules."""
+        outer = self._box.enter(make_mark(installed.id, installed.version, IMPORT))
+        try:
+            yield
+        finally:
+            self._box.leave(outer)
 
     def _drop(self, plugin: str) -> None:
         if self._loaded.pop(plugin, None) is not None and self._manager.has_plugin(plugin):
@@ -541,6 +570,9 @@ class Host:
                             owned=_owned(manifest),
                             budget_ms=policy.budget_ms,
                             scope=self._scope(self._loaded[impl.plugin_name]),
+                            mark=make_mark(
+                                impl.plugin_name, self._loaded[impl.plugin_name].installed.version, hook
+                            ),
                         )
                     )
             plan[hook] = tuple(sorted(calls, key=lambda call: place[call.plugin]))
@@ -549,12 +581,14 @@ class Host:
     def _call(self, call: _Call, ctx: Any, arguments: Mapping[str, Any]) -> Any:
         """Call one implementation under the clock. A lazy answer is drawn here, where a raise is caught."""
         given = {"ctx": PluginContext(ctx, call.scope, self.first), **arguments}
+        outer = self._box.enter(call.mark)
         started = perf_counter()
         try:
             with contained():
                 result = call.function(*[given[name] for name in call.argnames])
                 return list(result) if isinstance(result, Iterator) else result
         finally:
+            self._box.leave(outer)
             self._count(call.plugin, call.hook, call.budget_ms, (perf_counter() - started) * 1000)
 
     def _count(self, plugin: str, hook: str, budget_ms: float, ms: float) -> None:
@@ -580,6 +614,12 @@ class Host:
         if why is None or status.state not in ("ready", "degraded"):
             return status
         return replace(status, state="degraded", problems=(*status.problems, why))
+
+
+def _resting(installed: Installed) -> Status:
+    if installed.manifest is None:
+        return _absent(installed)
+    return Status(plugin=installed.id, state="resting", version=installed.version)
 
 
 def _absent(installed: Installed) -> Status:
