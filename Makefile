@@ -18,7 +18,8 @@ BUILT := core/hatch_build.py $(wildcard core/frontend/*) marketplace/hatch_build
 	$(wildcard marketplace/src/karvan_marketplace/translations/*/LC_MESSAGES/*.po)
 # what the demo installs from its own marketplace, as any workspace would
 STARTER := telephony price_book lead_scoring onec
-STARTER_FILES := $(foreach p,$(STARTER),$(shell find plugins/$(p) \( -name tests -o -name __pycache__ \) -prune -o -type f -print 2>/dev/null))
+OFFERED := $(STARTER) sample
+OFFERED_FILES := $(foreach p,$(OFFERED),$(shell find plugins/$(p) \( -name tests -o -name __pycache__ \) -prune -o -type f -print 2>/dev/null))
 MARKET := .market
 # the stamps live in the environment, so that they vanish with it
 READY := $(VENV)/.run-stamp
@@ -46,9 +47,9 @@ demo: $(READY) $(MARKET)/.stamp
 	$(BIN)/karvan demo --host $(HOST) --port $(PORT) --index http://$(HOST):$(MARKET_PORT) \
 		--install bundle:starter $(DEMO_ARGS)
 
-$(MARKET)/.stamp: $(STARTER_FILES) $(wildcard deploy/bundles/*.toml) | $(READY)
+$(MARKET)/.stamp: $(OFFERED_FILES) $(wildcard deploy/bundles/*.toml) | $(READY)
 	@rm -rf $(MARKET) && mkdir -p $(MARKET)/bundles
-	$(BIN)/python -m pip wheel --quiet --no-deps -c constraints/run.txt -w $(MARKET) $(addprefix plugins/,$(STARTER))
+	$(BIN)/python -m pip wheel --quiet --no-deps -c constraints/run.txt -w $(MARKET) $(addprefix plugins/,$(OFFERED))
 	@cp deploy/bundles/*.toml $(MARKET)/bundles/
 	@touch $@
 

@@ -61,7 +61,7 @@ def test_every_text_of_the_manifest_is_written_in_four_languages(manifest: Manif
     found = list(texts(manifest, manifest.id))
     lacking = [at for at, key, text in found
                if (text or key != "help") and set(text.as_dict()) != set(LANGUAGES)]  # fmt: skip
-    assert len(found) > 50  # the walk itself found them
+    assert len(found) > 40  # the walk itself found them
     assert lacking == []
 
 

@@ -360,7 +360,7 @@ def test_the_changelog_names_every_key_of_the_manifest(name: str) -> None:
     assert f"`{name}`" in (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("plugin", ["telephony", "price_book", "lead_scoring", "onec"])
+@pytest.mark.parametrize("plugin", ["telephony", "price_book", "lead_scoring", "onec", "sample"])
 def test_the_changelog_names_what_a_first_party_plugin_brings(plugin: str) -> None:
     files = ROOT / "plugins" / plugin / "src" / f"karvan_{plugin}"
     made = manifest.load_manifest(plugin, lambda name: (files / name).read_text(encoding="utf-8"))

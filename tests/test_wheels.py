@@ -25,6 +25,7 @@ PLUGINS = {
     "price_book": "product price_book book_price deal_line",
     "lead_scoring": "score_rule scoring_run",
     "onec": "exchange onec_entry onec_offer",
+    "sample": "visit",
 }
 """The first-party plugins with the objects that each must bring."""
 FOLDERS = {

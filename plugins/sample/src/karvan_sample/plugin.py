@@ -1,0 +1,58 @@
+"""The hooks of the sample plugin; what they do stands in the modules named by what they own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from karvan_sample import book, commands, guests, routes, visits, widgets
+from karvan_sample.demo import make_demo
+from karvan_sdk import Change, DemoRecords, Event, HookContext, RecordRef, hookimpl
+
+
+class Sample:
+    """The plugin. It keeps no state: all that a hook needs comes with the call."""
+
+    router = routes.router
+    widgets = widgets.widgets
+    commands = commands.commands
+
+    @hookimpl
+    def prepare_records(
+        self, ctx: HookContext, object: str, event: str, changes: Sequence[Change]
+    ) -> Sequence[Change] | None:
+        """Keep the state, the badge and the number of each visit in order."""
+        return [visits.prepare(ctx, change, event) for change in changes]
+
+    @hookimpl
+    def check_records(self, ctx: HookContext, object: str, event: str, changes: Sequence[Change]) -> None:
+        """Refuse visits that end before they begin, and badges that somebody else holds."""
+        visits.check(ctx, changes)
+
+    @hookimpl
+    def records_changed(self, ctx: HookContext, object: str, event: str, events: Sequence[Event]) -> None:
+        """Bring the last visit of the contacts and the pages of the guest book up to date."""
+        guests.follow(ctx, events)
+        book.follow(ctx, events)
+
+    @hookimpl
+    def restrict_records(self, ctx: HookContext, object: str, action: str) -> str | None:
+        """Everybody their own guests, if the settings say so."""
+        return "owner = me()" if ctx.settings["own_visits_only"] else None
+
+    @hookimpl
+    def find_by_phone(self, ctx: HookContext, phone: str) -> RecordRef | None:
+        """The visit that is expected from this number, if it is no contact's."""
+        return visits.find(ctx, phone)
+
+    @hookimpl
+    def plugin_enabled(self, ctx: HookContext) -> None:
+        """Fill the last visit of contacts from visits that were there before."""
+        guests.fill(ctx)
+
+    @hookimpl
+    def demo_records(self, ctx: HookContext, size: int, seed: int) -> Iterable[DemoRecords] | None:
+        """Give visits of demo contacts around today."""
+        return make_demo(size=size, seed=seed, now=ctx.now)
+
+
+plugin = Sample()
