@@ -33,10 +33,12 @@ from karvan_sdk import (
     describe_hooks,
     manifest,
 )
+from karvan_sdk.checks import RULES
+from karvan_sdk.checks.source import BYTES_MAX, FILES_MAX
 from karvan_sdk.cli import make_parser
 from karvan_sdk.expressions import FILTER, RESTRICTION, RULE, Context
 from karvan_sdk.schema import FILES, schema_of
-from tests import manifest_tables
+from tests import check_table, manifest_tables
 from tests.source import ROOT
 
 DOCS = ROOT / "docs"
@@ -144,6 +146,20 @@ def test_every_capability_is_documented() -> None:
     assert known == set(
         re.findall(r"(?:^|\|)(\w+)", manifest._CAPABILITY.pattern.replace("(read|write)", ""))
     )
+
+
+# -- the check ---------------------------------------------------------------------------------------------
+
+
+def test_every_rule_of_the_check_is_documented_with_what_to_do_instead() -> None:
+    documented = rows(section(read("check.md"), "Rules"))
+    assert documented == rows(check_table.render())
+    assert list(documented) == list(RULES)
+
+
+def test_the_limits_of_the_check_are_those_of_the_code() -> None:
+    limits = f"At most {FILES_MAX:,} files and {BYTES_MAX // 2**20} MiB of text"
+    assert limits in section(read("check.md"), "Notes")
 
 
 # -- events ------------------------------------------------------------------------------------------------
