@@ -30,6 +30,7 @@ from karvan_sdk import (
     KarvanError,
     PageContext,
     WidgetContext,
+    capabilities,
     describe_hooks,
     manifest,
 )
@@ -144,7 +145,7 @@ def test_every_capability_is_documented() -> None:
     """The grammar's alternatives, by their first word."""
     known = {re.match(r"\w+", one)[0] for one in rows(section(read("manifest.md"), "Capabilities"))}  # type: ignore[index]  # they begin with one
     assert known == set(
-        re.findall(r"(?:^|\|)(\w+)", manifest._CAPABILITY.pattern.replace("(read|write)", ""))
+        re.findall(r"(?:^|\|)(\w+)", capabilities.CAPABILITY.pattern.replace("(read|write)", ""))
     )
 
 

@@ -9,12 +9,14 @@ from karvan.events import outbox
 from karvan.events.deliveries import Deliveries
 from karvan.metadata.catalog import Catalog
 from karvan.metadata.store import Catalogs, NotMade
+from karvan.outbound import Outbound, read_places
 from karvan.plugins.accidents import Accident, Accidents
 from karvan.plugins.blackbox import BlackBox
 from karvan.plugins.discovery import Discovery
 from karvan.plugins.generations import Generations
 from karvan.plugins.host import Host
 from karvan.plugins.install import Installer
+from karvan.plugins.means import Means
 from karvan.plugins.restrictions import restrict
 from karvan.plugins.settings import PluginSettings
 from karvan.plugins.state import Plugins
@@ -44,7 +46,10 @@ class Workspace:
         self._unsettled: KarvanError | None = None
         discovery = Discovery()
         self.generations = Generations(settings.home)
-        self.host = Host(discovery, settings.home, box=self.box, code=code and not settings.safe_mode)
+        means = Means(database=self.database, outbound=Outbound(read_places(settings.http_private)))
+        self.host = Host(
+            discovery, settings.home, means=means, box=self.box, code=code and not settings.safe_mode
+        )
         self.catalogs = Catalogs(self.database, complete=self._complete)
         self.actors = Actors(self.database, settings)
         self.schema = Schema(self.database, self.catalogs, outbox.announce_plugin)

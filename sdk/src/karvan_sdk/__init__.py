@@ -5,6 +5,7 @@ from karvan_sdk.errors import (
     BadInput,
     Conflict,
     FieldError,
+    HttpFailed,
     InUse,
     InvalidName,
     KarvanError,
@@ -29,11 +30,13 @@ from karvan_sdk.fields import FIELD_TYPES, Field, Option, Relation
 from karvan_sdk.hookspecs import HookKind, HookPolicy, Hookspecs, describe_hooks, hookimpl, hookspec
 from karvan_sdk.manifest import ForeignField, HookUse, Manifest, PublicRoute, load_manifest
 from karvan_sdk.objects import Index, Layout, Object, Rule, Section, View
+from karvan_sdk.outbound import HttpAnswer
 from karvan_sdk.plugin_settings import SETTING_TYPES, Setting
 from karvan_sdk.protocols import (
     Files,
     HookContext,
     Hooks,
+    Http,
     PageContext,
     Records,
     RecordWriter,
@@ -78,6 +81,9 @@ __all__ = [
     "HookUse",
     "Hooks",
     "Hookspecs",
+    "Http",
+    "HttpAnswer",
+    "HttpFailed",
     "InUse",
     "Index",
     "InvalidName",

@@ -250,6 +250,16 @@ class TryLater(KarvanError):
         super().__init__(reason=reason, seconds=seconds)
 
 
+class HttpFailed(KarvanError):
+    """Another server gave no whole answer: no address, no connection, a bad certificate, too slow, too large.
+
+    An answer with any status is no failure.
+    """
+
+    code = "http_failed"
+    template = "{url} did not answer: {reason}"
+
+
 class Unavailable(KarvanError):
     """The database can't be reached or written now; nothing was acknowledged."""
 

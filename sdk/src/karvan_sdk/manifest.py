@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 
 from karvan_sdk import declarations
+from karvan_sdk.capabilities import CAPABILITY
 from karvan_sdk.errors import FieldError, InvalidName, ManifestInvalid, ValidationFailed
 from karvan_sdk.fields import FIELD_TYPES, Field
 from karvan_sdk.hookspecs import POLICIES, HookKind
@@ -74,11 +75,6 @@ _TABLE = _shape(lambda value: isinstance(value, dict), "A table is needed here."
 _WHOLE = _shape(lambda value: type(value) is int, "A whole number is needed here.", type="integer")
 _TABLES = _shape(_is_list_of_tables, "A list of tables is needed here.", type="array")
 
-_CAPABILITY = re.compile(
-    r"files|mail|secrets|sql"
-    r"|records:(read|write):(\*|[a-z][a-z0-9]*(_{1,2}[a-z0-9]+)*)"
-    r"|http:(\*\.)?[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:[0-9]{1,5})?"
-)
 _COMMAND = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 _HOOK_OF_PLUGIN = re.compile(r"[a-z][a-z0-9_]*\.[a-z][a-z0-9_]*")
 _SURFACES = ("page", "api")
@@ -153,7 +149,7 @@ _MANIFEST: Mapping[str, Key] = {
     "after": _may(_TEXTS, "ids of plugins whose hooks run before its own, where they are there"),
     "before": _may(_TEXTS, "ids of plugins whose hooks run after its own"),
     "conflicts": _may(_BY_KEY, "plugins it can't stand beside, with version ranges"),
-    "capabilities": _may(_TEXTS, "what it asks for beyond its own objects", _each(_matches(_CAPABILITY))),
+    "capabilities": _may(_TEXTS, "what it asks for beyond its own objects", _each(_matches(CAPABILITY))),
     "objects": _may(_TEXTS, "files beside the manifest, one per object, in the order to make them in"),
     "fields": _may(_TABLES, "fields that it adds to objects of others", _each(_FOREIGN_FIELD)),
     "hooks": _may(_TABLES, "the hooks it implements", _each(table("HookUse", _HOOK))),
@@ -354,7 +350,7 @@ def load_manifest(plugin: str, read: Callable[[str], str]) -> Manifest:
     settings = _load_settings(data.get("settings", []), errors, wrong)
     public_routes = _load_public_routes(data.get("public_routes", []), wrong)
     for number, capability in enumerate(data.get("capabilities", [])):
-        if not _CAPABILITY.fullmatch(capability):
+        if not CAPABILITY.fullmatch(capability):
             wrong(f"capabilities[{number}]", "There is no capability '{name}'.", name=capability)
     for number, language in enumerate(data.get("languages", [])):
         if language not in LANGUAGES:

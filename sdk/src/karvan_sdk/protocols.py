@@ -11,6 +11,7 @@ from typing import Any, Protocol
 from karvan_sdk.actions import Change, Listed
 from karvan_sdk.errors import FieldError
 from karvan_sdk.objects import Object
+from karvan_sdk.outbound import HttpAnswer
 
 Row = dict[str, Any]
 
@@ -130,6 +131,35 @@ class Files(Protocol):
         ...
 
 
+class Http(Protocol):
+    """Calls to other servers; each host needs its capability, `http:<host>`.
+
+    Only hosts of the public network are reached, unless the deployment's setting `http_private` names the
+    place. There is no session: each call stands alone, without cookies.
+    """
+
+    def request(
+        self,
+        method: str,
+        url: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        params: Mapping[str, Any] | None = None,
+        json: Any = None,
+        data: bytes | str | Mapping[str, Any] | None = None,
+        timeout: float = 5.0,
+    ) -> HttpAnswer:
+        """Ask, follow up to 5 redirects to allowed hosts, and give the answer, whatever its status.
+
+        `params` are added to the address; `data` is sent as it is, a mapping as a form. `timeout` is for the
+        whole call, in seconds, at most 25: a request to Karvan itself ends after the setting `deadline_s`. A
+        body has at most 10 MiB in either direction. Raises NotAllowed for a host that the manifest does not
+        name, for an address inside the network, and while a transaction is open (in gates, pipelines and
+        `ctx.records.write()`); HttpFailed where no whole answer came; BadInput for what can't be sent.
+        """
+        ...
+
+
 class HookContext(Protocol):
     """What a plugin is given about the moment in which it is called; all of it is this plugin's own view.
 
@@ -160,6 +190,8 @@ class HookContext(Protocol):
     def records(self) -> Records: ...
     @property
     def files(self) -> Files: ...
+    @property
+    def http(self) -> Http: ...
     @property
     def log(self) -> logging.Logger: ...
 

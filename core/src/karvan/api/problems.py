@@ -166,6 +166,7 @@ ANSWERS: Mapping[type[KarvanError], Answer] = MappingProxyType(
         VersionNeeded: _row(428, "Say which version you changed"),
         Broken: _row(500, "Our fault"),
         sdk.PluginFailed: _row(500, "A plugin failed"),
+        sdk.HttpFailed: _row(502, "Another server did not answer"),
         IndexFailed: _row(502, "The index can't be trusted or asked"),
         NotMade: _row(503, "No workspace yet"),
         SecretLost: _row(503, "A secret can't be opened"),

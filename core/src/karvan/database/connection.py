@@ -152,6 +152,11 @@ class Database:
         self._lock_path = f"{self.url.database}-writer" if self.dialect == "sqlite" else ""
         self.engine = self._make_engine()
 
+    @property
+    def is_busy(self) -> bool:
+        """Whether a transaction is open on this thread."""
+        return bool(getattr(self._local, "depth", 0)) and getattr(self._local, "pid", None) == os.getpid()
+
     # -- the kept connection ---------------------------------------------------------------------------
 
     def kept(self) -> Connection:

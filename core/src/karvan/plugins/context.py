@@ -15,6 +15,8 @@ from typing import Any
 from karvan.access.moment import Moment
 from karvan.plugins.capabilities import Granted, GrantedRecords
 from karvan.plugins.files import PluginFiles
+from karvan.plugins.http import PluginHttp
+from karvan.plugins.means import Means
 from karvan.plugins.texts import NONE, Texts, translate
 from karvan_sdk.manifest import Manifest
 from karvan_sdk.objects import Object
@@ -32,6 +34,14 @@ class Scope:
     files: Path
     texts: Texts = field(default_factory=lambda: NONE)
     package: Path | None = None
+    means: Means | None = None
+
+    @property
+    def lent(self) -> Means:
+        """What the host lends. Raises RuntimeError where plugins were loaded without a workspace."""
+        if self.means is None:
+            raise RuntimeError("This host was made without a workspace: it has nothing to lend.")
+        return self.means
 
 
 class PluginContext:
@@ -96,6 +106,12 @@ class PluginContext:
         """The plugin's own files."""
         allowed = "files" in self._scope.manifest.capabilities
         return PluginFiles(self._scope.files / self.plugin, self.plugin, allowed=allowed)
+
+    @cached_property
+    def http(self) -> PluginHttp:
+        """Calls to the hosts that the plugin may ask."""
+        lent = self._scope.lent
+        return PluginHttp(self.plugin, self._scope.manifest.capabilities, lent.outbound, lent.database)
 
     @property
     def log(self) -> logging.Logger:

@@ -36,6 +36,7 @@ from karvan.plugins.loading import (
     undeclared,
     unkept,
 )
+from karvan.plugins.means import Means
 from karvan.plugins.order import order_plugins
 from karvan.plugins.parts import NoRoute
 from karvan_sdk.actions import Change
@@ -139,13 +140,21 @@ class Host:
     """
 
     def __init__(
-        self, discovery: Discovery, home: Path = NO_HOME, *, box: BlackBox | None = None, code: bool = True
+        self,
+        discovery: Discovery,
+        home: Path = NO_HOME,
+        *,
+        means: Means | None = None,
+        box: BlackBox | None = None,
+        code: bool = True,
     ) -> None:
-        """`box` is told whose code is on top; without `code` (safe mode) none is imported or called."""
+        """`means` are what plugins may borrow; `box` is told whose code is on top; without `code` (safe
+        mode) none is imported or called."""
         self._discovery = discovery
         self._box = box or BlackBox()
         self._code = code
         self._files = home / "files"
+        self._means = means
         self._lock = threading.RLock()
         self._manager = new_manager()
         self._loaded: dict[str, Loaded] = {}
@@ -463,7 +472,13 @@ class Host:
     def _scope(self, loaded: Loaded) -> Scope:
         manifest = loaded.installed.manifest
         assert manifest is not None  # only plugins with a manifest are loaded
-        return Scope(manifest=manifest, files=self._files, texts=loaded.texts, package=loaded.package)
+        return Scope(
+            manifest=manifest,
+            files=self._files,
+            texts=loaded.texts,
+            package=loaded.package,
+            means=self._means,
+        )
 
     def _page(self, plugin: str, ctx: Moment, draw: Draw, frame: Frame) -> PluginPageContext:
         """The context of a page; raises NoRoute where the plugin went since its route was matched."""
