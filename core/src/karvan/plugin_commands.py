@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import click
@@ -13,7 +14,9 @@ from karvan.access.actors import Actor
 from karvan.command_line import AS, JSON, acting, opened, put, say
 from karvan.plugins.install import InstallPlan
 from karvan.plugins.uninstall import UninstallPlan
+from karvan.plugins.xray import Finding, XRay, say_finding
 from karvan.workspace import Workspace
+from karvan_sdk.manifest import EVENTS
 
 YES = click.option("--yes", is_flag=True, help="Do it without asking.")
 SCHEMA_WORDS = {
@@ -61,14 +64,78 @@ def plugins_info(ctx: click.Context, plugin: str, as_json: bool) -> None:
         click.echo(f"{name:14} {', '.join(value) if isinstance(value, (list, tuple)) else value}")
 
 
+@plugins.command("doctor")
+@click.argument("plugin_ids", metavar="[ID...]", nargs=-1)
+@click.option("--object", default="", metavar="NAME", help="Only who is called for this object.")
+@click.option(
+    "--event", default="", type=click.Choice(("", *EVENTS)), metavar="NAME", help="Only for this event."
+)
+@JSON
+@click.pass_context
+def plugins_doctor(
+    ctx: click.Context, plugin_ids: tuple[str, ...], object: str, event: str, as_json: bool
+) -> None:
+    """X-ray the enabled plugins, and the installed ones named, for clashes; from their manifests alone."""
+    with opened(ctx) as workspace:
+        xray = workspace.plugins.xray(plugin_ids)
+    if as_json:
+        hooks = {name: xray.meeting(name, object, event) for name in xray.hooks}
+        put(replace(xray, hooks=hooks).as_dict())
+    else:
+        _show_xray(xray, object, event)
+    if xray.errors:
+        sys.exit(1)
+
+
+def _show_xray(xray: XRay, object: str, event: str) -> None:
+    for title, rows in (
+        ("Hook", {name: xray.meeting(name, object, event) for name in xray.hooks}),
+        ("Slot", xray.slots),
+    ):
+        for name, standing in rows.items():
+            if standing:
+                click.echo(f"{title} {name}")
+            for one in standing:
+                where = " ".join((*one.objects, *(one.events if one.events != EVENTS else ())))
+                click.echo(f"  {one.widget or one.plugin:32} {one.reason:40} {where}".rstrip())
+    for thing, names in xray.writers.items():
+        click.echo(f"Writes {thing}: {', '.join(names)}")
+    for plugin, surface, path in xray.routes:
+        click.echo(f"Public {surface} {path}: {plugin}")
+    show_findings(xray.findings)
+
+
+def show_findings(findings: Iterable[Finding]) -> None:
+    """The findings of the x-ray, each with its weight."""
+    for one in findings:
+        say(f"{one.severity.capitalize():9} {one.message}")
+
+
 @plugins.command("enable")
 @click.argument("plugin")
+@PLAN
 @AS
 @JSON
 @click.pass_context
-def plugins_enable(ctx: click.Context, plugin: str, as_: str | None, as_json: bool) -> None:
+def plugins_enable(ctx: click.Context, plugin: str, only_plan: bool, as_: str | None, as_json: bool) -> None:
     """Enable a plugin; one that is enabled stays so."""
+    if only_plan:
+        _plan_enable(ctx, plugin, as_json)
+        return
     _switch(ctx, plugin, as_, as_json, lambda workspace, actor: workspace.plugins.enable(actor, plugin))
+
+
+def _plan_enable(ctx: click.Context, plugin: str, as_json: bool) -> None:
+    with opened(ctx) as workspace:
+        found = workspace.plugins.xray([plugin]).about([plugin])
+    if as_json:
+        put({"plugin": plugin, "findings": [say_finding(one) for one in found]})
+    elif found:
+        show_findings(found)
+    else:
+        say(f"Nothing stands in the way of '{plugin}'.")
+    if any(one.severity == "error" for one in found):
+        sys.exit(1)
 
 
 @plugins.command("disable")
@@ -180,6 +247,7 @@ def _show_install(plan: InstallPlan, language: str) -> None:
             say(f"            answers {route.path} without a sign-in: {route.why(language)}")
     for name in plan.present:
         say(f"Here      {name}")
+    show_findings(plan.findings)
     for table, steps in _by_table(plan.schema).items():
         say(f"Schema    {table}: {', '.join(steps)}")
 

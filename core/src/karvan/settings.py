@@ -27,7 +27,8 @@ class Settings:
     `deadline_s` is the time a request may take before its worker is ended. `session_days` is how long a
     sign-in lasts. `body_max` is the largest request body in bytes. `memory_mib` is what one process of the
     server may hold of data, in MiB. With `safe_mode` no code of plugins is imported or called.
-    `http_private` lists the places (`host:port`, separated by commas) inside the network that plugins may call over HTTP.
+    `http_private` lists the places (`host:port`, separated by commas) inside the network that plugins may
+    call over HTTP.
     """
 
     home: Path = Path("var")

@@ -14,9 +14,10 @@ VALIDATION = (
     CORE / "metadata/kinds.py",
     CORE / "metadata/checks.py",
     CORE / "records/writer.py",
+    CORE / "plugins/xray.py",
     CORE.parents[2] / "sdk/src/karvan_sdk/plugin_settings.py",
 )
-"""Where the findings about single values are written, which forms show beside their inputs."""
+"""Where the findings are written that forms show beside their inputs, and those that the x-ray shows."""
 
 
 def page_texts() -> set[str]:

@@ -18,6 +18,22 @@ def list_plugins(call: Call) -> Reply:
     return json_reply({"data": [p.as_dict(actor.language) for p in call.workspace.plugins.list()]})
 
 
+def xray(call: Call) -> Reply:
+    """What the enabled plugins add, touch and clash in; from manifests alone."""
+    return _xray(call, [])
+
+
+def xray_with(call: Call, plugin: str) -> Reply:
+    """The same, as if this installed plugin were on, too."""
+    return _xray(call, [plugin])
+
+
+def _xray(call: Call, also: list[str]) -> Reply:
+    refuse_parameters(call.query)
+    call.prove_admin("plugins")
+    return json_reply({"data": call.workspace.plugins.xray(also).as_dict()})
+
+
 def enable_plugin(call: Call, plugin: str) -> Reply:
     """Switch a plugin on; one that is on stays on."""
     refuse_parameters(call.query)

@@ -11,6 +11,7 @@ from karvan.plugins.serving import CallerUnknown, Door, serve
 from karvan.plugins.settings import PluginSettings
 from karvan.plugins.state import Outcome, PluginInfo, Plugins
 from karvan.plugins.wrecks import is_anything_left, settle, tell_end
+from karvan.plugins.xray import Examined, Finding, XRay, examine
 
 __all__ = [
     "Accident",
@@ -20,7 +21,9 @@ __all__ = [
     "CodeRefused",
     "Discovery",
     "Door",
+    "Examined",
     "Figure",
+    "Finding",
     "Host",
     "IndexFailed",
     "Installed",
@@ -30,6 +33,8 @@ __all__ = [
     "PluginSettings",
     "Plugins",
     "Status",
+    "XRay",
+    "examine",
     "folder_of",
     "is_anything_left",
     "serve",

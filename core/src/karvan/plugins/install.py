@@ -26,6 +26,7 @@ from karvan.plugins.probe import probe
 from karvan.plugins.resolve import Resolver, Wanted
 from karvan.plugins.state import Outcome, Plugins
 from karvan.plugins.wheels import NewPlugin, read_plugins
+from karvan.plugins.xray import Examined, Finding, say_finding
 from karvan_sdk.errors import BadInput, KarvanError, ManifestInvalid, NotAllowed, PluginRefused
 from karvan_sdk.manifest import Manifest
 from karvan_sdk.names import check_plugin_id
@@ -44,7 +45,8 @@ class SchemaToPreview(Protocol):
 class InstallPlan:
     """What an install would do. `plugins` are new, `present` asked for or needed and installed already;
     `order` is the one in which all of them are enabled; `schema` is the plan of the schema, step by step.
-    `held` is what the generation held when this was planned."""
+    `held` is what the generation held when this was planned, `findings` are the errors and warnings of the
+    x-ray about what is to be enabled."""
 
     index: str
     files: tuple[IndexFile, ...]
@@ -54,6 +56,7 @@ class InstallPlan:
     order: tuple[str, ...]
     schema: tuple[Mapping[str, Any], ...]
     held: Mapping[str, Distribution]
+    findings: tuple[Finding, ...] = ()
 
     def as_dict(self, language: str = "en") -> dict[str, Any]:
         """The plan as plain data, for people and programs."""
@@ -79,6 +82,7 @@ class InstallPlan:
             ],
             "present": list(self.present),
             "schema": list(self.schema),
+            "findings": [say_finding(one) for one in self.findings],
         }
 
 
@@ -191,7 +195,14 @@ class Installer:
             order=order,
             schema=tuple(self._schema.preview_plugins(actor, edits).as_json()),
             held=held,
+            findings=self._findings(order, found),
         )
+
+    def _findings(self, order: Sequence[str], found: Mapping[str, NewPlugin]) -> tuple[Finding, ...]:
+        """What the x-ray says about the plugins to be enabled, without its notes."""
+        new = [Examined(id=n, manifest=p.manifest, version=p.version) for n, p in found.items()]
+        xray = self._plugins.xray([n for n in order if n not in found], new)
+        return tuple(f for f in xray.about(order) if f.severity != "note")
 
     def _gather(
         self,

@@ -16,6 +16,7 @@ from karvan.database import Database
 from karvan.plugins.discovery import Discovery, Installed
 from karvan.plugins.host import Host
 from karvan.plugins.order import order_plugins
+from karvan.plugins.xray import Examined, XRay, examine
 from karvan_sdk import declarations
 from karvan_sdk.errors import ManifestInvalid, PluginRefused, UnknownPlugin
 from karvan_sdk.manifest import Manifest
@@ -113,6 +114,19 @@ class Plugins:
     def needing(self, plugin: str) -> Reasons:
         """The enabled plugins that require this one, by id."""
         return sorted(other for other, row in self._enabled().items() if plugin in row.requires)
+
+    def xray(self, also: Sequence[str] = (), new: Sequence[Examined] = ()) -> XRay:
+        """What the enabled plugins add, touch and clash in, as if `also` and `new` (to be installed) were on.
+
+        Made from manifests alone. Raises UnknownPlugin for one of `also` that is not installed.
+        """
+        for plugin in also:
+            if self._discovery.get(plugin) is None:
+                raise self._unknown(plugin)
+        installed = self._discovery.installed()
+        rows = self._enabled()
+        names = sorted({*rows, *also} - {one.id for one in new})
+        return examine([*(_examined(name, installed.get(name)) for name in names), *new])
 
     # -- the two acts ----------------------------------------------------------------------------------
 
@@ -281,6 +295,13 @@ class Plugins:
         near = difflib.get_close_matches(plugin, list(self._discovery.installed()), n=1)
         hint = f"Did you mean '{near[0]}'?" if near else f"Install its distribution first: karvan-{plugin}."
         return UnknownPlugin(plugin, hint=hint)
+
+
+def _examined(plugin: str, installed: Installed | None) -> Examined:
+    if installed is None:
+        return Examined(id=plugin, manifest=None, why="it is enabled here but not installed.")
+    why = "; ".join(f"{e.field}: {e.message}" for e in installed.errors)
+    return Examined(id=plugin, manifest=installed.manifest, version=installed.version, why=why)
 
 
 def _stored(manifest: Manifest) -> Any:

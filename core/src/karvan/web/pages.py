@@ -12,7 +12,7 @@ from werkzeug.wrappers import Response
 
 from karvan.metadata.catalog import ObjectType
 from karvan.records.shapes import ListQuery
-from karvan.web import lists, plugin_pages, plugin_settings, records, widgets
+from karvan.web import lists, plugin_pages, plugin_settings, records, widgets, xray
 from karvan.web.assets import vendor_files
 from karvan.web.cells import expandable, moment_html
 from karvan.web.formats import LANGUAGE_NAMES
@@ -124,6 +124,7 @@ def make_blueprint(workspace: Workspace, check_form: Callable[[], None]) -> Blue
 
     plugin_pages.add_routes(web, workspace, check_form)
     widgets.add_routes(web, workspace)
+    xray.add_routes(web, workspace)
     plugin_settings.add_routes(web, workspace)
     lists.add_routes(web, workspace)
     records.add_routes(web, workspace)

@@ -93,6 +93,38 @@ FIXED_SCHEMAS["plugin_switched"] = an_object(
         "problems": list_of(TEXT),
     }
 )
+_STANDING = {
+    "type": "object",
+    "properties": {
+        "plugin": TEXT,
+        "reason": TEXT,
+        "objects": list_of(TEXT),
+        "events": list_of(TEXT),
+        "widget": TEXT,
+    },
+    "required": ["plugin", "reason"],
+}
+_BY_NAME = {"type": "object", "additionalProperties": list_of(TEXT)}
+FIXED_SCHEMAS["xray"] = an_object(
+    {
+        "order": list_of(an_object({"plugin": TEXT, "reason": TEXT})),
+        "findings": list_of(
+            an_object(
+                {
+                    "severity": {"enum": ["error", "warning", "note"]},
+                    "code": TEXT,
+                    "plugins": list_of(TEXT),
+                    "message": TEXT,
+                }
+            )
+        ),
+        "hooks": {"type": "object", "additionalProperties": list_of(_STANDING)},
+        "slots": {"type": "object", "additionalProperties": list_of(_STANDING)},
+        "writers": _BY_NAME,
+        "restrictions": _BY_NAME,
+        "routes": list_of(an_object({"plugin": TEXT, "surface": TEXT, "path": TEXT})),
+    }
+)
 FIXED_SCHEMAS["plugin_setting"] = an_object(
     {
         "name": TEXT,
@@ -261,6 +293,24 @@ FIXED_PATHS: dict[str, Json] = {
             "plugins",
             "Installed plugins",
             {"200": json_answer("All.", _data(list_of(ref("plugin"))))},
+        )
+    },
+    f"{PREFIX}/plugins/x-ray": {
+        "get": _fixed(
+            "plugins",
+            "xray",
+            "What the enabled plugins add, touch and clash in",
+            {"200": json_answer("All that their manifests tell.", _data(ref("xray")))},
+        )
+    },
+    f"{PREFIX}/plugins/{{plugin}}/x-ray": {
+        "get": _fixed(
+            "plugins",
+            "xray_with",
+            "The same, as if this plugin were on, too",
+            {"200": json_answer("All that their manifests tell.", _data(ref("xray")))},
+            (404,),
+            parameters=[_PLUGIN],
         )
     },
     f"{PREFIX}/plugins/{{plugin}}/enable": {
