@@ -41,11 +41,12 @@ def settings_of(ctx: click.Context, **flags: Any) -> Settings:
 
 
 @contextmanager
-def opened(ctx: click.Context) -> Iterator[Workspace]:
-    """The workspace of the settings, which must have been made."""
-    workspace = Workspace(settings_of(ctx))
+def opened(ctx: click.Context, *, code: bool = True) -> Iterator[Workspace]:
+    """The workspace of the settings, which must have been made; without `code` no plugin is imported."""
+    workspace = Workspace(settings_of(ctx), code=code)
     try:
         workspace.check()
+        workspace.settle()
         yield workspace
     finally:
         workspace.close()

@@ -35,8 +35,8 @@ def plugins() -> None:
 @JSON
 @click.pass_context
 def plugins_list(ctx: click.Context, as_json: bool) -> None:
-    """List the plugins; none is imported for it but those that are enabled."""
-    with opened(ctx) as workspace:
+    """List the plugins; none is imported for it."""
+    with opened(ctx, code=False) as workspace:
         workspace.catalogs.current()
         found = [info.as_dict() for info in workspace.plugins.list()]
     if as_json:
@@ -54,7 +54,7 @@ def plugins_list(ctx: click.Context, as_json: bool) -> None:
 @click.pass_context
 def plugins_info(ctx: click.Context, plugin: str, as_json: bool) -> None:
     """Show one plugin."""
-    with opened(ctx) as workspace:
+    with opened(ctx, code=False) as workspace:
         workspace.catalogs.current()
         info = workspace.plugins.info(plugin).as_dict()
     if as_json:
@@ -145,13 +145,26 @@ def _plan_enable(ctx: click.Context, plugin: str, as_json: bool) -> None:
 @click.pass_context
 def plugins_disable(ctx: click.Context, plugin: str, as_: str | None, as_json: bool) -> None:
     """Disable a plugin; its tables and records are kept."""
-    _switch(ctx, plugin, as_, as_json, lambda workspace, actor: workspace.plugins.disable(actor, plugin))
+    _switch(
+        ctx,
+        plugin,
+        as_,
+        as_json,
+        lambda workspace, actor: workspace.plugins.disable(actor, plugin),
+        code=False,
+    )
 
 
 def _switch(
-    ctx: click.Context, plugin: str, as_: str | None, as_json: bool, act: Callable[[Workspace, Actor], Any]
+    ctx: click.Context,
+    plugin: str,
+    as_: str | None,
+    as_json: bool,
+    act: Callable[[Workspace, Actor], Any],
+    *,
+    code: bool = True,
 ) -> None:
-    with opened(ctx) as workspace:
+    with opened(ctx, code=code) as workspace:
         outcome = act(workspace, acting(workspace, as_))
     if as_json:
         put({"plugin": plugin, "enabled": outcome.enabled, "changed": outcome.changed})
@@ -208,7 +221,7 @@ def plugins_uninstall(
     ctx: click.Context, plugin: str, purge: bool, only_plan: bool, yes: bool, as_: str | None, as_json: bool
 ) -> None:
     """Take a plugin out; without --purge its data is kept for a later install."""
-    with opened(ctx) as workspace:
+    with opened(ctx, code=False) as workspace:
         workspace.catalogs.current()
         plan = workspace.uninstaller.plan(plugin, purge=purge)
         if as_json and only_plan:

@@ -48,12 +48,17 @@ class Workspace:
         self.generations = Generations(settings.home)
         means = Means(database=self.database, outbound=Outbound(read_places(settings.http_private)))
         self.host = Host(
-            discovery, settings.home, means=means, box=self.box, code=code and not settings.safe_mode
+            discovery,
+            settings.home,
+            means=means,
+            box=self.box,
+            code=code,
+            safe_mode=settings.safe_mode,
         )
         self.catalogs = Catalogs(self.database, complete=self._complete)
         self.actors = Actors(self.database, settings)
         self.schema = Schema(self.database, self.catalogs, outbox.announce_plugin)
-        self.plugins = Plugins(discovery, self.host, self.schema, self.database)
+        self.plugins = Plugins(discovery, self.host, self.schema, self.database, self.accidents)
         self.installer = Installer(self.generations, discovery, self.plugins, self.schema)
         self.uninstaller = Uninstaller(
             settings.home, self.database, self.generations, discovery, self.plugins, self.schema

@@ -19,6 +19,7 @@ from karvan.metadata.schemas import Schemas
 from karvan.metadata.store import Catalogs
 from karvan.plugins import Host, PluginSettings
 from karvan.records.service import Records
+from karvan.settings import Settings
 from karvan.widgets import Layouts
 from karvan_sdk.errors import FieldError, NotAllowed, NotSignedIn, ValidationFailed
 
@@ -29,6 +30,8 @@ SAFE = frozenset(("GET", "HEAD", "OPTIONS", "TRACE"))
 class Workspace(Protocol):
     """What the API needs of a workspace (`karvan.workspace.Workspace` is one)."""
 
+    @property
+    def settings(self) -> Settings: ...
     @property
     def database(self) -> Database: ...
     @property

@@ -102,7 +102,7 @@ def _add_system_routes(app: Flask, workspace: Workspace, schemas: Schemas) -> No
     app.add_url_rule(
         "/api/openapi.json", endpoint="api.spec", view_func=_serve(show_spec, workspace, schemas)
     )
-    app.add_url_rule("/health", endpoint="api.health", view_func=system.show_health)
+    app.add_url_rule("/health", endpoint="api.health", view_func=lambda: system.show_health(workspace))
     app.add_url_rule("/ready", endpoint="api.ready", view_func=lambda: system.show_readiness(workspace))
 
 

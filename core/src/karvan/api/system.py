@@ -32,9 +32,9 @@ def show_me(call: Call) -> Reply:
     )
 
 
-def show_health() -> Reply:
-    """The process is up; nothing else is asked."""
-    return json_reply({"status": "ok"})
+def show_health(workspace: Workspace) -> Reply:
+    """The process is up; nothing else is asked. It says whether plugins are called."""
+    return json_reply({"status": "ok", "safe_mode": workspace.settings.safe_mode})
 
 
 def show_readiness(workspace: Workspace) -> Reply:

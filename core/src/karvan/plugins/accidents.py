@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -37,6 +38,14 @@ class Accident:
             "at": at, "version": self.version, "hook": self.hook, "why": self.why, "stack": self.stack
         }  # fmt: skip
 
+    def sentence(self) -> str:
+        """What happened, and what to do about it."""
+        at = f" ({self.at:%Y-%m-%d %H:%M} UTC)" if self.at else ""
+        return (
+            f"A process ended while its code ran in '{self.hook}'{at}. {self.why} Disable it, or install a "
+            "version that does not do this."
+        )
+
 
 class Accidents:
     """The accidents of one workspace, as its table `k_accident` keeps them."""
@@ -62,21 +71,27 @@ class Accidents:
                 (accident.plugin, accident.plugin, KEPT),
             )
 
+    def last(self) -> Mapping[str, Accident]:
+        """The newest accident of each plugin that had one, by plugin."""
+        with self._database.read() as connection:
+            rows = connection.fetchall(
+                "SELECT at, plugin, version, hook, why, stack FROM k_accident WHERE id IN"
+                " (SELECT max(id) FROM k_accident GROUP BY plugin)"
+            )
+        return {row[1]: _accident(row) for row in rows}
+
     def of(self, plugin: str) -> tuple[Accident, ...]:
         """The accidents of a plugin, newest first."""
         with self._database.read() as connection:
             rows = connection.fetchall(
-                "SELECT at, version, hook, why, stack FROM k_accident WHERE plugin = ? ORDER BY id DESC",
+                "SELECT at, plugin, version, hook, why, stack FROM k_accident WHERE plugin = ?"
+                " ORDER BY id DESC",
                 (plugin,),
             )
-        return tuple(
-            Accident(
-                plugin=plugin,
-                version=version,
-                hook=hook,
-                why=why,
-                stack=stack,
-                at=read_moment(at) if isinstance(at, str) else at,
-            )
-            for at, version, hook, why, stack in rows
-        )
+        return tuple(_accident(row) for row in rows)
+
+
+def _accident(row: Sequence[Any]) -> Accident:
+    at, plugin, version, hook, why, stack = row
+    moment = read_moment(at) if isinstance(at, str) else at
+    return Accident(plugin=plugin, version=version, hook=hook, why=why, stack=stack, at=moment)

@@ -147,12 +147,14 @@ class Host:
         means: Means | None = None,
         box: BlackBox | None = None,
         code: bool = True,
+        safe_mode: bool = False,
     ) -> None:
-        """`means` are what plugins may borrow; `box` is told whose code is on top; without `code` (safe
-        mode) none is imported or called."""
+        """`means` are what plugins may borrow; `box` is told whose code is on top. Without `code`, or in
+        safe mode, none is imported or called."""
         self._discovery = discovery
         self._box = box or BlackBox()
-        self._code = code
+        self._code = code and not safe_mode
+        self._safe_mode = safe_mode
         self._files = home / "files"
         self._means = means
         self._lock = threading.RLock()
@@ -188,7 +190,7 @@ class Host:
             for plugin in [p for p in self._loaded if self._loaded[p].installed != wanted.get(p)]:
                 self._drop(plugin)
             if not self._code:
-                self._plan = _Plan({}, MappingProxyType({i.id: _resting(i) for i in enabled}), {})
+                self._plan = _Plan({}, MappingProxyType(self._resting(enabled)), {})
                 self._asked = asked
                 return self.status()
             ordered, stuck = order_plugins(i.manifest for i in enabled if i.manifest is not None)
@@ -550,6 +552,16 @@ class Host:
         state = "failed" if loaded.failed else "degraded" if loaded.problems else "ready"
         return Status(plugin=installed.id, state=state, version=installed.version, problems=loaded.problems)
 
+    def _resting(self, enabled: Sequence[Installed]) -> dict[str, Status]:
+        """How plugins fare whose code is not looked at: what can be told without it."""
+        state = "resting" if self._safe_mode else "ready"
+        return {
+            one.id: _absent(one)
+            if one.manifest is None
+            else Status(plugin=one.id, state=state, version=one.version)
+            for one in enabled
+        }
+
     @contextmanager
     def _importing(self, installed: Installed) -> Iterator[None]:
         """Around what runs the code of a plugin's modules."""
@@ -629,12 +641,6 @@ class Host:
         if why is None or status.state not in ("ready", "degraded"):
             return status
         return replace(status, state="degraded", problems=(*status.problems, why))
-
-
-def _resting(installed: Installed) -> Status:
-    if installed.manifest is None:
-        return _absent(installed)
-    return Status(plugin=installed.id, state="resting", version=installed.version)
 
 
 def _absent(installed: Installed) -> Status:

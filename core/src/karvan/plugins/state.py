@@ -13,6 +13,7 @@ import importlib_metadata
 from packaging.specifiers import SpecifierSet
 
 from karvan.database import Database
+from karvan.plugins.accidents import Accident, Accidents
 from karvan.plugins.discovery import Discovery, Installed
 from karvan.plugins.host import Host
 from karvan.plugins.order import order_plugins
@@ -35,7 +36,8 @@ class PluginInfo:
     """One plugin as a list shows it.
 
     `state` is `off`, `on`, `degraded` (on, works in part), `failed` (on, its code is not used), `missing`
-    (on, not installed) or `broken` (off, its manifest can't be read). `problems` says why.
+    (on, not installed), `resting` (on, not called in safe mode) or `broken` (off, its manifest can't be
+    read). `problems` says why.
     """
 
     id: str
@@ -85,11 +87,19 @@ Reasons = list[str]  # within the class `list` is its method
 class Plugins:
     """The plugins of one workspace: what is there, what is on, and the two acts that change it."""
 
-    def __init__(self, discovery: Discovery, host: Host, schema: SchemaOfPlugins, database: Database) -> None:
+    def __init__(
+        self,
+        discovery: Discovery,
+        host: Host,
+        schema: SchemaOfPlugins,
+        database: Database,
+        accidents: Accidents,
+    ) -> None:
         self._discovery = discovery
         self._host = host
         self._schema = schema
         self._database = database
+        self._accidents = accidents
 
     # -- what is there ---------------------------------------------------------------------------------
 
@@ -97,7 +107,11 @@ class Plugins:
         """All installed plugins, and those that are on but not installed, by id."""
         installed = self._discovery.installed()
         rows = self._enabled()
-        return [self._info(one, installed.get(one), rows.get(one)) for one in sorted({*installed, *rows})]
+        last = self._accidents.last()
+        return [
+            self._info(one, installed.get(one), rows.get(one), last.get(one))
+            for one in sorted({*installed, *rows})
+        ]
 
     def info(self, plugin: str) -> PluginInfo:
         """One plugin. Raises UnknownPlugin with the nearest name."""
@@ -105,7 +119,7 @@ class Plugins:
         row = self._enabled().get(plugin)
         if installed is None and row is None:
             raise self._unknown(plugin)
-        return self._info(plugin, installed, row)
+        return self._info(plugin, installed, row, self._accidents.last().get(plugin))
 
     def enabled(self) -> tuple[str, ...]:
         """The ids of the plugins that are on, by id."""
@@ -248,12 +262,16 @@ class Plugins:
             found[plugin] = _Row(version=version, requires=manifest.get("requires", {}), manifest=manifest)
         return found
 
-    def _info(self, plugin: str, installed: Installed | None, row: _Row | None) -> PluginInfo:
+    def _info(
+        self, plugin: str, installed: Installed | None, row: _Row | None, accident: Accident | None
+    ) -> PluginInfo:
         manifest = installed.manifest if installed else None
         problems = tuple(f"{e.field}: {e.message}" for e in installed.errors) if installed else ()
         state = "broken" if installed and manifest is None else "off"
         if row is not None:
             state, problems = self._fares(plugin, installed, problems)
+            if accident is not None and installed is not None and accident.version == installed.version:
+                problems = (*problems, accident.sentence())
         stored = row.manifest if row is not None else {}
         return PluginInfo(
             id=plugin,

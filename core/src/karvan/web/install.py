@@ -39,6 +39,7 @@ def setup(app: Flask, workspace: Workspace) -> None:
         vendor_url=assets.vendor_url,
         own_url=assets.own_url,
         font_faces=assets.font_faces,
+        safe_mode=workspace.settings.safe_mode,
     )
     blueprint = make_blueprint(workspace, csrf.protect)
 
