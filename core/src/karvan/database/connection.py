@@ -11,7 +11,7 @@ import fcntl
 import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -33,6 +33,7 @@ from karvan.database.drivers import (
 
 Row = Sequence[Any]
 IDLE = psycopg.pq.TransactionStatus.IDLE
+INERROR = psycopg.pq.TransactionStatus.INERROR
 
 
 @lru_cache(maxsize=2048)
@@ -40,18 +41,64 @@ def _percent(text: str) -> str:
     return text.replace("%", "%%").replace("?", "%s")
 
 
+class Shelter:
+    """Around code that may fail inside a transaction which must go on: a savepoint, set only before the first
+    statement. What the code wrote is undone when it raises, or when it hid a statement that failed."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._is_set = False
+
+    def __enter__(self) -> Shelter:
+        self._connection.shelters.append(self)
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        self._connection.shelters.pop()
+        if not self._is_set or self._is_lost():
+            return
+        if kind is not None or self._is_aborted():
+            self._connection._run("ROLLBACK TO SAVEPOINT karvan_shelter")
+        self._connection._run("RELEASE SAVEPOINT karvan_shelter")
+
+    def set(self) -> None:
+        """Set the savepoint unless it stands."""
+        if not self._is_set:
+            self._connection._run("SAVEPOINT karvan_shelter")
+            self._is_set = True
+
+    def _is_lost(self) -> bool:
+        """Whether the connection is gone, and with it the transaction; the next statement says so."""
+        return self._connection.dialect == "postgresql" and bool(self._connection.raw.closed)
+
+    def _is_aborted(self) -> bool:
+        raw = self._connection.raw
+        return self._connection.dialect == "postgresql" and raw.info.transaction_status == INERROR
+
+
 class Connection:
     """A driver connection as the upper floors see it. Values are always bound, written `?` in the text."""
 
-    def __init__(self, raw: Any, dialect: Dialect) -> None:
+    def __init__(self, raw: Any, dialect: Dialect, shelters: list[Shelter] | None = None) -> None:
         self.raw = raw
         self.dialect: Dialect = dialect
+        self.shelters: list[Shelter] = [] if shelters is None else shelters
 
     def execute(self, text: str, params: Sequence[Any] = ()) -> Any:
         """Run one statement and give its cursor (`fetchone`, `fetchall`, `rowcount`).
 
         Raises Unavailable where the database can't be reached; other driver errors pass through.
         """
+        if self.shelters:
+            self._set_savepoints()
+        return self._run(text, params)
+
+    def _set_savepoints(self) -> None:
+        """Before a statement of sheltered code: the savepoints that stand out, outermost first."""
+        for shelter in self.shelters:
+            shelter.set()
+
+    def _run(self, text: str, params: Sequence[Any] = ()) -> Any:
         try:
             if self.dialect == "postgresql":
                 return self.raw.execute(_percent(text), params) if params else self.raw.execute(text)
@@ -74,6 +121,7 @@ class Connection:
     def stream(self, text: str, params: Sequence[Any] = (), batch: int = 1000) -> Iterator[list[Row]]:
         """The rows of one statement in batches, in bounded memory (inside a transaction on PostgreSQL)."""
         if self.dialect == "postgresql":
+            self._set_savepoints()
             with self.raw.cursor(name="karvan_stream") as cursor:
                 cursor.execute(_percent(text), params)
                 while rows := cursor.fetchmany(batch):
@@ -87,8 +135,8 @@ class Connection:
 class Transaction(Connection):
     """A write transaction. It commits when its block ends well, else rolls back; then `done` says which."""
 
-    def __init__(self, raw: Any, dialect: Dialect) -> None:
-        super().__init__(raw, dialect)
+    def __init__(self, raw: Any, dialect: Dialect, shelters: list[Shelter] | None = None) -> None:
+        super().__init__(raw, dialect, shelters)
         self._after: list[Callable[[], None]] = []
 
     def after_commit(self, act: Callable[[], None]) -> None:
@@ -113,6 +161,7 @@ class Transaction(Connection):
         """Insert many rows at the engine's best speed; names come from the catalog, values are bound."""
         if not rows:
             return
+        self._set_savepoints()
         names = ", ".join(f'"{c}"' for c in columns)
         if self.dialect == "postgresql":
             with self.raw.cursor().copy(f'COPY "{table}" ({names}) FROM STDIN') as copy:
@@ -124,6 +173,7 @@ class Transaction(Connection):
 
     def execute_many(self, text: str, rows: Sequence[Sequence[Any]]) -> None:
         """Run one statement once per row of values."""
+        self._set_savepoints()
         if self.dialect == "postgresql":
             self.raw.cursor().executemany(_percent(text), rows)
         else:
@@ -200,7 +250,7 @@ class Database:
         if self._local.depth:
             raise RuntimeError("A transaction is under way on this thread; hand it down instead.")
         with self._writer_lock():
-            transaction = Transaction(kept.raw, self.dialect)
+            transaction = Transaction(kept.raw, self.dialect, kept.shelters)
             transaction.execute("BEGIN IMMEDIATE" if self.dialect == "sqlite" else "BEGIN")
             self._local.depth = 1
             try:
@@ -212,6 +262,11 @@ class Database:
             finally:
                 self._local.depth = 0
         transaction.run_after_commit()
+
+    def shelter(self) -> AbstractContextManager[Any]:
+        """Around code that may fail while a transaction is open on this thread, which goes on as if that
+        code's statements had never been; free of cost where there is no transaction, or no statement."""
+        return Shelter(self.kept()) if self.is_busy else nullcontext()
 
     @contextmanager
     def exclusive(self) -> Iterator[None]:

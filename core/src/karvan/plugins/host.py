@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from time import perf_counter
@@ -611,12 +611,16 @@ class Host:
         outer = self._box.enter(call.mark)
         started = perf_counter()
         try:
-            with contained():
+            with self._shelter(), contained():
                 result = call.function(*[given[name] for name in call.argnames])
                 return list(result) if isinstance(result, Iterator) else result
         finally:
             self._box.leave(outer)
             self._count(call.plugin, call.hook, call.budget_ms, (perf_counter() - started) * 1000)
+
+    def _shelter(self) -> AbstractContextManager[Any]:
+        """What keeps the caller's transaction, where there is one, from statements that fail."""
+        return self._means.database.shelter() if self._means else nullcontext()
 
     def _count(self, plugin: str, hook: str, budget_ms: float, ms: float) -> None:
         key = (plugin, hook)
