@@ -7,7 +7,7 @@ from typing import Any
 
 from karvan.database import Database
 
-OWNED = ("k_definition", "k_plugin", "k_setting", "k_layout", "k_delivery", "k_accident")
+OWNED = ("k_definition", "k_plugin", "k_setting", "k_layout", "k_delivery", "k_job", "k_secret", "k_accident")
 """Static tables whose rows belong to objects and plugins."""
 
 

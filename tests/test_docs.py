@@ -20,7 +20,7 @@ import karvan_sdk
 from karvan.api.problems import answer_of
 from karvan.api.routes import ROUTES
 from karvan.database.models import db
-from karvan.events import deliveries, outbox
+from karvan.events import deliveries, outbox, queue
 from karvan.settings import Settings
 from karvan.worker import LIMIT_S
 from karvan_sdk import (
@@ -175,12 +175,12 @@ def test_every_event_is_documented_with_what_it_is_told_through() -> None:
 def test_the_waits_and_limits_of_events_are_those_of_the_code() -> None:
     text = read("events.md")
     waits = re.findall(r"^\| (\d+) \| (\d+) s \|$", section(text, "Failure"), flags=re.MULTILINE)
-    tried = range(1, deliveries.ATTEMPTS_MAX)
-    assert waits == [(str(n), str(deliveries.BACKOFF_S[n - 1])) for n in tried]
-    assert f"After {deliveries.ATTEMPTS_MAX} attempts" in text
+    tried = range(1, queue.ATTEMPTS_MAX)
+    assert waits == [(str(n), str(queue.BACKOFF_S[n - 1])) for n in tried]
+    assert f"After {queue.ATTEMPTS_MAX} attempts" in text
     assert f"at most {deliveries.BATCH} events" in text
     assert f"A call has {LIMIT_S:.0f} s." in text
-    assert f"told again {deliveries.CLAIM_S:.0f} s after they were taken" in text
+    assert f"told again {queue.CLAIM_S:.0f} s after they were taken" in text
 
 
 # -- tables ------------------------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""The worker: tells plugins what has happened, one batch at a time, under a hard limit of time."""
+"""The worker: tells plugins what has happened and does their jobs, one by one, under a limit of time."""
 
 from __future__ import annotations
 
@@ -42,12 +42,35 @@ def deliver(workspace: Workspace) -> bool:
     return True
 
 
+def do_job(workspace: Workspace) -> bool:
+    """Do one job that is due; whether there was one."""
+    job = workspace.jobs.claim(workspace.catalogs.current())
+    if job is None:
+        return False
+    actor = Actor.system() if job.actor_id is None else workspace.actors.by_id(job.actor_id)
+    try:
+        if actor is None:
+            reason = "the person for whom it was asked for may not sign in any more."
+            raise PluginFailed(plugin=job.plugin, hook=f"job:{job.name}", reason=reason)
+        moment = workspace.records.moment(actor, source=f"plugin:{job.plugin}")
+        workspace.host.work(job.plugin, job.name, moment, job.payload)
+    except TryLater as exc:
+        workspace.jobs.later(job, exc.seconds)
+    except PluginFailed as exc:
+        log.warning("%s (attempt %d)", exc.message, job.attempts, exc_info=exc)
+        workspace.jobs.failed(job, exc.message)
+    else:
+        workspace.jobs.done(job)
+    return True
+
+
 def settle(workspace: Workspace, *, turns: int = 10_000) -> None:
-    """Deliver until nothing is due; for tests and for the demo."""
+    """Tell events and do jobs until nothing is due; for tests and for the demo."""
     for _ in range(turns):
-        if not deliver(workspace):
+        is_told = deliver(workspace)
+        if not do_job(workspace) and not is_told:
             return
-    raise RuntimeError("Plugins keep changing records: the events never end.")
+    raise RuntimeError("Plugins keep changing records, or asking for jobs: it never ends.")
 
 
 def work(workspace: Workspace) -> None:
@@ -78,6 +101,9 @@ def _take_turns(workspace: Workspace, stop: threading.Event, clock: Clock) -> No
         try:
             with clock:
                 busy = not workspace.settings.safe_mode and workspace.deliveries.due() and deliver(workspace)
+            with clock:
+                works = not workspace.settings.safe_mode and workspace.jobs.due() and do_job(workspace)
+            busy = busy or works
         except KarvanError as exc:  # the database is away or busy: nothing is lost, it is asked again
             log.warning("Events can't be delivered now: %s", exc.message)
             busy = False

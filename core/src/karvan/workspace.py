@@ -7,6 +7,7 @@ from karvan.database import Database
 from karvan.database.migrate import is_current, migrate
 from karvan.events import outbox
 from karvan.events.deliveries import Deliveries
+from karvan.events.jobs import Jobs
 from karvan.metadata.catalog import Catalog
 from karvan.metadata.store import Catalogs, NotMade
 from karvan.outbound import Outbound, read_places
@@ -27,6 +28,7 @@ from karvan.records.imports import Imports
 from karvan.records.service import Records
 from karvan.schema.changes import Schema
 from karvan.settings import Settings
+from karvan.vault import Vault
 from karvan.widgets import Layouts
 from karvan_sdk.errors import KarvanError
 
@@ -46,7 +48,14 @@ class Workspace:
         self._unsettled: KarvanError | None = None
         discovery = Discovery()
         self.generations = Generations(settings.home)
-        means = Means(database=self.database, outbound=Outbound(read_places(settings.http_private)))
+        self.vault = Vault(settings.home)
+        self.jobs = Jobs(self.database)
+        means = Means(
+            database=self.database,
+            outbound=Outbound(read_places(settings.http_private)),
+            jobs=self.jobs,
+            vault=self.vault,
+        )
         self.host = Host(
             discovery,
             settings.home,

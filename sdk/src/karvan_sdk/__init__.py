@@ -37,9 +37,11 @@ from karvan_sdk.protocols import (
     HookContext,
     Hooks,
     Http,
+    Jobs,
     PageContext,
     Records,
     RecordWriter,
+    Secrets,
     WidgetContext,
 )
 from karvan_sdk.provides import ProvidedHook, Provides
@@ -87,6 +89,7 @@ __all__ = [
     "InUse",
     "Index",
     "InvalidName",
+    "Jobs",
     "KarvanError",
     "Layout",
     "Listed",
@@ -115,6 +118,7 @@ __all__ = [
     "Router",
     "Rule",
     "SchemaRefused",
+    "Secrets",
     "Section",
     "Setting",
     "Slot",

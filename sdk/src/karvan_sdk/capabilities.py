@@ -8,7 +8,7 @@ from typing import Literal
 
 _NAME = r"[a-z][a-z0-9]*(_{1,2}[a-z0-9]+)*"
 CAPABILITY = re.compile(
-    r"files|mail|secrets|sql"
+    r"files|jobs|mail|secrets|sql"
     rf"|records:(read|write):(\*|{_NAME})"
     r"|http:(http://)?(\*\.)?[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:[1-9][0-9]{0,4})?"
 )

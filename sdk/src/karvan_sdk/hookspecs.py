@@ -2,8 +2,9 @@
 
 A plugin implements a hook with `@hookimpl` and declares it in its manifest with the objects and events
 it listens to; an undeclared implementation is refused when the plugin is loaded. Beside hooks, the object
-of a plugin may have `router` (a `Router`), `widgets` (a sequence of `Widget`) and `commands` (a sequence of
-click commands; each gets the plugin's context as `obj`). What they hold is declared in the manifest, too.
+of a plugin may have `router` (a `Router`), `widgets` (a sequence of `Widget`), `commands` (a sequence of
+click commands; each gets the plugin's context as `obj`) and `jobs` (functions `(ctx, payload)` by name). What
+they hold is declared in the manifest, too.
 """
 
 from __future__ import annotations

@@ -75,6 +75,7 @@ _TABLE = _shape(lambda value: isinstance(value, dict), "A table is needed here."
 _WHOLE = _shape(lambda value: type(value) is int, "A whole number is needed here.", type="integer")
 _TABLES = _shape(_is_list_of_tables, "A list of tables is needed here.", type="array")
 
+_JOB = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
 _COMMAND = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 _HOOK_OF_PLUGIN = re.compile(r"[a-z][a-z0-9_]*\.[a-z][a-z0-9_]*")
 _SURFACES = ("page", "api")
@@ -164,6 +165,7 @@ _MANIFEST: Mapping[str, Key] = {
     "commands": _may(
         _TEXTS, "the names of its commands under `karvan x <plugin>`", _each(_matches(_COMMAND))
     ),
+    "jobs": _may(_TEXTS, "the names of its jobs, see `ctx.jobs`", _each(_matches(_JOB))),
     "languages": _may(_TEXTS, "languages of its own texts", _each({"enum": list(LANGUAGES)})),
     "categories": _may(_TEXTS, "words to find it by"),
     "links": _may(_BY_KEY, 'named addresses: `{ home = "…" }`'),
@@ -222,7 +224,8 @@ class Manifest:
     """What a plugin declares. `requires` and `conflicts` map plugin ids to version ranges (PEP 440).
 
     `api` is the range of karvan-sdk versions it works with; `after` and `before` order its hooks against
-    other plugins'. `commands` are the names of its commands under `karvan x <plugin>`, `languages` those
+    other plugins'. `commands` are the names of its commands under `karvan x <plugin>`, `jobs` those of what
+    it may put off to a worker, `languages` those
     that its own texts are translated into.
     """
 
@@ -244,6 +247,7 @@ class Manifest:
     settings: tuple[Setting, ...] = ()
     public_routes: tuple[PublicRoute, ...] = ()
     commands: tuple[str, ...] = ()
+    jobs: tuple[str, ...] = ()
     languages: tuple[str, ...] = ()
     categories: tuple[str, ...] = ()
     links: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
@@ -361,6 +365,7 @@ def load_manifest(plugin: str, read: Callable[[str], str]) -> Manifest:
             wrong(
                 f"commands[{number}]", "'{name}' is no name of a command: use a-z, 0-9 and '-'.", name=command
             )
+    _check_jobs(data, wrong)
 
     if errors:
         raise ManifestInvalid(plugin, errors)
@@ -383,10 +388,19 @@ def load_manifest(plugin: str, read: Callable[[str], str]) -> Manifest:
         settings=settings,
         public_routes=public_routes,
         commands=tuple(data.get("commands", ())),
+        jobs=tuple(data.get("jobs", ())),
         languages=tuple(data.get("languages", ())),
         categories=tuple(data.get("categories", ())),
         links=MappingProxyType(dict(data.get("links", {}))),
     )
+
+
+def _check_jobs(data: Mapping[str, Any], wrong: Callable[..., None]) -> None:
+    for number, job in enumerate(data.get("jobs", [])):
+        if not _JOB.fullmatch(job):
+            wrong(f"jobs[{number}]", "'{name}' is no name of a job: use a-z, 0-9 and single '_'.", name=job)
+    if data.get("jobs") and "jobs" not in data.get("capabilities", []):
+        wrong("jobs", "Jobs need the capability 'jobs'.")
 
 
 _Part = TypeVar("_Part", WidgetUse, Setting, ProvidedHook, Slot)

@@ -160,6 +160,56 @@ class Http(Protocol):
         ...
 
 
+class Jobs(Protocol):
+    """Work put off to a worker; needs the capability `jobs`, and the job's name under `jobs` of the manifest.
+
+    The plugin's object holds the functions: `jobs = {"send": send}`, each called as `send(ctx, payload)`
+    under the limits of `records_changed`: 30 s, tried again when it raises, called again after `TryLater`.
+    It may be called twice. `ctx` serves the person for whom the job was asked for.
+    """
+
+    def later(
+        self,
+        name: str,
+        payload: Mapping[str, Any] | None = None,
+        *,
+        delay_s: float = 0.0,
+        key: str | None = None,
+    ) -> None:
+        """Have a job done in `delay_s` seconds or later, at most a year.
+
+        It is kept in the transaction that is open: what is rolled back leaves no job. `payload` comes back as
+        JSON gives it, at most 64 KiB. With a `key` there is one job of that name and key at most: one that
+        waits keeps the earlier of both times and takes the new payload, one under way is done once more.
+        Raises NotAllowed without the capability, BadInput for an unknown name or a bad payload.
+        """
+        ...
+
+
+class Secrets(Protocol):
+    """Secrets that a plugin keeps itself, such as tokens; needs the capability `secrets`.
+
+    They are sealed with the workspace's key and shown nowhere. Names have 1 to 100 characters. What people
+    enter belongs into a setting with `secret = true`.
+    """
+
+    def get(self, name: str) -> str | None:
+        """The secret, or None. Raises SecretLost where the workspace's key is another one by now."""
+        ...
+
+    def set(self, name: str, value: str) -> None:
+        """Keep a secret, in the transaction that is open; at most 16 KiB."""
+        ...
+
+    def delete(self, name: str) -> None:
+        """Forget a secret; does nothing when it is not there."""
+        ...
+
+    def names(self) -> Sequence[str]:
+        """The names of all secrets that are kept, sorted."""
+        ...
+
+
 class HookContext(Protocol):
     """What a plugin is given about the moment in which it is called; all of it is this plugin's own view.
 
@@ -192,6 +242,10 @@ class HookContext(Protocol):
     def files(self) -> Files: ...
     @property
     def http(self) -> Http: ...
+    @property
+    def jobs(self) -> Jobs: ...
+    @property
+    def secrets(self) -> Secrets: ...
     @property
     def log(self) -> logging.Logger: ...
 

@@ -213,6 +213,13 @@ class Actors:
             )
         return [actor_of(row, None) for row in rows]
 
+    def by_id(self, actor_id: int) -> Actor | None:
+        """The person with this id who may still sign in, or None; without a credential."""
+        with self._database.read() as connection:
+            text = f"SELECT {USER_COLUMNS} FROM k_user u WHERE u.active AND u.id = ?"
+            row = connection.fetchone(text, (actor_id,))
+        return None if row is None else actor_of(row, None)
+
     # -- inside ----------------------------------------------------------------------------------------
 
     def _by(self, credential: Credential) -> Actor | None:

@@ -252,7 +252,7 @@ class Database:
         with self._writer_lock():
             transaction = Transaction(kept.raw, self.dialect, kept.shelters)
             transaction.execute("BEGIN IMMEDIATE" if self.dialect == "sqlite" else "BEGIN")
-            self._local.depth = 1
+            self._local.depth, self._local.transaction = 1, transaction
             try:
                 yield transaction
                 transaction.execute("COMMIT")
@@ -260,13 +260,26 @@ class Database:
                 self._rollback(kept)
                 raise
             finally:
-                self._local.depth = 0
+                self._local.depth, self._local.transaction = 0, None
         transaction.run_after_commit()
 
     def shelter(self) -> AbstractContextManager[Any]:
         """Around code that may fail while a transaction is open on this thread, which goes on as if that
         code's statements had never been; free of cost where there is no transaction, or no statement."""
         return Shelter(self.kept()) if self.is_busy else nullcontext()
+
+    @contextmanager
+    def joined(self) -> Iterator[Transaction]:
+        """The transaction that is open on this thread, or one of its own.
+
+        Raises as `write` does, and RuntimeError inside a snapshot.
+        """
+        current = getattr(self._local, "transaction", None) if self.is_busy else None
+        if current is not None:
+            yield current
+            return
+        with self.write() as transaction:
+            yield transaction
 
     @contextmanager
     def exclusive(self) -> Iterator[None]:

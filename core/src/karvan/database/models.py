@@ -187,6 +187,39 @@ class SettingRow(db.Model):  # type: ignore[name-defined,misc]
     value: Mapped[str] = mapped_column(Text)
 
 
+class JobRow(db.Model):  # type: ignore[name-defined,misc]
+    """Work that a plugin put off; gone when it was done. `state` is waiting or dead, `payload` is JSON."""
+
+    __tablename__ = "k_job"
+    id: Mapped[int] = mapped_column(ID, primary_key=True, autoincrement=True)
+    plugin: Mapped[str] = mapped_column(Text)
+    name: Mapped[str] = mapped_column(Text)
+    key: Mapped[str | None] = mapped_column(Text)
+    payload: Mapped[str] = mapped_column(Text)
+    actor_id: Mapped[int | None] = mapped_column(BigInteger)
+    created_at: Mapped[datetime] = mapped_column(Moment)
+    state: Mapped[str] = mapped_column(Text)
+    attempts: Mapped[int]
+    due_at: Mapped[datetime] = mapped_column(Moment)
+    claim: Mapped[str] = mapped_column(Text)
+    last_error: Mapped[str] = mapped_column(Text)
+    __table_args__ = (
+        Index("ix_k_job_key", "plugin", "name", "key", unique=True),
+        Index("ix_k_job_due", "state", "due_at", "id"),
+        {"sqlite_autoincrement": True},
+    )
+
+
+class SecretRow(db.Model):  # type: ignore[name-defined,misc]
+    """A secret that a plugin keeps; `value` is sealed by the vault."""
+
+    __tablename__ = "k_secret"
+    plugin: Mapped[str] = mapped_column(Text, primary_key=True)
+    name: Mapped[str] = mapped_column(Text, primary_key=True)
+    value: Mapped[str] = mapped_column(Text)
+    changed_at: Mapped[datetime] = mapped_column(Moment)
+
+
 class LayoutRow(db.Model):  # type: ignore[name-defined,misc]
     """What somebody chose about a widget in a slot; an empty value inherits.
 

@@ -1,32 +1,29 @@
 """Deliveries: each event of the outbox once for each plugin that wants it, tried until it was told.
 
 An event leaves the outbox in the transaction that writes its deliveries, and a delivery goes only after its
-plugin returned, so that a crash repeats and never loses. A claim ends by itself after `CLAIM_S`.
+plugin returned, so that a crash repeats and never loses.
 """
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import Any
 
 import orjson
 
-from karvan.database import Connection, Database, Transaction
+from karvan.database import Database, Transaction
 from karvan.events import outbox
+from karvan.events.queue import Queue, skip_locked, stored
 from karvan.metadata.catalog import Catalog
-from karvan.metadata.kinds import moment_text, read_moment
+from karvan.metadata.kinds import read_moment
 from karvan_sdk.actions import Event
 from karvan_sdk.manifest import HookUse
 
 BATCH = 100
 EXPAND = 500
-CLAIM_S = 60.0
-ATTEMPTS_MAX = 8
-BACKOFF_S = (1, 5, 30, 120, 600, 1800, 3600, 3600)
 VERBS = {"record.created": "create", "record.updated": "update", "record.deleted": "delete",
          "record.restored": "restore"}  # fmt: skip
 RECORDS = "records_changed"
@@ -74,6 +71,7 @@ class Deliveries:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._queue = Queue(database, "k_delivery")
 
     def expand(self, catalog: Catalog) -> int:
         """Turn up to `EXPAND` events of the outbox into deliveries; gives how many events left it.
@@ -83,13 +81,13 @@ class Deliveries:
         """
         listeners = _listeners(catalog)
         with self._database.write() as transaction:
-            skip = " FOR UPDATE SKIP LOCKED" if transaction.dialect == "postgresql" else ""
+            skip = skip_locked(transaction)
             rows = transaction.fetchall(
                 f"SELECT id, {', '.join(outbox.COLUMNS)} FROM k_outbox ORDER BY id LIMIT {EXPAND}{skip}"
             )
             if not rows:
                 return 0
-            now = _stored(datetime.now(UTC), transaction)
+            now = stored(datetime.now(UTC), transaction)
             made = [
                 (*delivery, "waiting", 0, now, "", "")
                 for row in rows
@@ -106,10 +104,8 @@ class Deliveries:
         A delivery that failed before travels alone, so that it holds no others up.
         """
         with self._database.write() as transaction:
-            now = datetime.now(UTC)
-            at = _stored(now, transaction)
-            skip = " FOR UPDATE SKIP LOCKED" if transaction.dialect == "postgresql" else ""
-            self._lay_aside(transaction, at)
+            at, skip = stored(datetime.now(UTC), transaction), skip_locked(transaction)
+            self._queue.lay_aside(transaction)
             head = transaction.fetchone(
                 "SELECT id, plugin, hook, object, event, attempts FROM k_delivery"
                 f" WHERE state = 'waiting' AND due_at <= ? ORDER BY due_at, id LIMIT 1{skip}",
@@ -118,12 +114,7 @@ class Deliveries:
             if head is None:
                 return None
             rows = self._together(transaction, head, at, skip)
-            claim = secrets.token_hex(8)
-            until = _stored(now + timedelta(seconds=CLAIM_S), transaction)
-            transaction.execute_many(
-                "UPDATE k_delivery SET attempts = attempts + 1, due_at = ?, claim = ? WHERE id = ?",
-                [(until, claim, row[0]) for row in rows],
-            )
+            claim = self._queue.take(transaction, [row[0] for row in rows])
         _, plugin, hook, object_, event, attempts = head
         return Batch(
             claim=claim,
@@ -138,26 +129,15 @@ class Deliveries:
 
     def done(self, batch: Batch) -> None:
         """The batch was told: its deliveries go. Those that another worker took over by now stay."""
-        self._finish(batch, "DELETE FROM k_delivery WHERE id = ? AND claim = ?", ())
+        self._queue.done(batch.ids, batch.claim)
 
     def later(self, batch: Batch, seconds: float) -> None:
         """The plugin asked for another turn: no attempt is counted."""
-        due = self._moment(datetime.now(UTC) + timedelta(seconds=max(0.0, seconds)))
-        text = (
-            "UPDATE k_delivery SET attempts = attempts - 1, due_at = ?, claim = '' WHERE id = ? AND claim = ?"
-        )
-        self._finish(batch, text, (due,))
+        self._queue.later(batch.ids, batch.claim, seconds)
 
     def failed(self, batch: Batch, why: str) -> None:
-        """Try again later and later; after `ATTEMPTS_MAX` attempts the deliveries are laid aside."""
-        wait = BACKOFF_S[min(batch.attempts, len(BACKOFF_S)) - 1]
-        due = self._moment(datetime.now(UTC) + timedelta(seconds=wait))
-        state = "dead" if batch.attempts >= ATTEMPTS_MAX else "waiting"
-        text = (
-            "UPDATE k_delivery SET state = ?, due_at = ?, claim = '', last_error = ?"
-            " WHERE id = ? AND claim = ?"
-        )
-        self._finish(batch, text, (state, due, why[:1000]))
+        """Try again later and later, in the end lay the deliveries aside."""
+        self._queue.failed(batch.ids, batch.claim, attempts=batch.attempts, why=why)
 
     def count(self) -> Waiting:
         """What is in the queue, the events that are still in the outbox included."""
@@ -171,7 +151,7 @@ class Deliveries:
     def due(self) -> bool:
         """Whether a worker has something to do now."""
         with self._database.read() as connection:
-            at = _stored(datetime.now(UTC), connection)
+            at = stored(datetime.now(UTC), connection)
             row = connection.fetchone(
                 "SELECT EXISTS (SELECT 1 FROM k_outbox) OR EXISTS"
                 " (SELECT 1 FROM k_delivery WHERE state = 'waiting' AND due_at <= ?)",
@@ -180,14 +160,6 @@ class Deliveries:
         return bool(row and row[0])
 
     # -- inside ----------------------------------------------------------------------------------------
-
-    def _lay_aside(self, transaction: Transaction, at: Any) -> None:
-        """What was claimed once too often and never answered: its worker was ended each time."""
-        transaction.execute(
-            "UPDATE k_delivery SET state = 'dead', claim = '', last_error = ?"
-            " WHERE state = 'waiting' AND due_at <= ? AND attempts >= ?",
-            ("The plugin never came back; its worker was ended each time.", at, ATTEMPTS_MAX),
-        )
 
     def _together(self, transaction: Transaction, head: Any, at: Any, skip: str) -> list[Any]:
         """The rows that travel with the first one: all if none of them failed before."""
@@ -200,13 +172,6 @@ class Deliveries:
             f" AND event = ? AND attempts = 0 ORDER BY event_id, id LIMIT {BATCH}{skip}",
             (at, plugin, hook, object_, event),
         )
-
-    def _finish(self, batch: Batch, text: str, params: tuple[Any, ...]) -> None:
-        with self._database.write() as transaction:
-            transaction.execute_many(text, [(*params, id_, batch.claim) for id_ in batch.ids])
-
-    def _moment(self, value: datetime) -> Any:
-        return moment_text(value) if self._database.dialect == "sqlite" else value
 
 
 def _listeners(catalog: Catalog) -> Listeners:
@@ -251,7 +216,3 @@ def _event(row: Any, uid: str, event: str, catalog: Catalog) -> Event:
         source=source,
         changes=MappingProxyType(changes),
     )
-
-
-def _stored(value: datetime, connection: Connection) -> Any:
-    return moment_text(value) if connection.dialect == "sqlite" else value

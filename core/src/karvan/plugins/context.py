@@ -16,8 +16,11 @@ from karvan.access.moment import Moment
 from karvan.plugins.capabilities import Granted, GrantedRecords
 from karvan.plugins.files import PluginFiles
 from karvan.plugins.http import PluginHttp
+from karvan.plugins.jobs import PluginJobs
 from karvan.plugins.means import Means
+from karvan.plugins.secrets import PluginSecrets
 from karvan.plugins.texts import NONE, Texts, translate
+from karvan_sdk.errors import NotAllowed
 from karvan_sdk.manifest import Manifest
 from karvan_sdk.objects import Object
 
@@ -112,6 +115,23 @@ class PluginContext:
         """Calls to the hosts that the plugin may ask."""
         lent = self._scope.lent
         return PluginHttp(self.plugin, self._scope.manifest.capabilities, lent.outbound, lent.database)
+
+    @cached_property
+    def jobs(self) -> PluginJobs:
+        """Work put off to a worker."""
+        return PluginJobs(self._scope.manifest, self._scope.lent.jobs, self.actor_id, self._check)
+
+    @cached_property
+    def secrets(self) -> PluginSecrets:
+        """The plugin's own secrets."""
+        lent = self._scope.lent
+        return PluginSecrets(self.plugin, lent.database, lent.vault, self._check)
+
+    def _check(self, capability: str) -> None:
+        """Raise NotAllowed unless the plugin declared a capability."""
+        if capability not in self._scope.manifest.capabilities:
+            reason = f"plugin '{self.plugin}' did not ask for '{capability}' in its manifest."
+            raise NotAllowed(action="use", object=capability, reason=reason)
 
     @property
     def log(self) -> logging.Logger:

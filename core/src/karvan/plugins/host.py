@@ -57,6 +57,8 @@ from karvan_sdk.widgets import WidgetUse
 
 NO_HOME = Path("var")
 NO_CODE = "Karvan runs in safe mode, in which no code of plugins is tried. Start it without safe mode first."
+JOB_BUDGET_MS = 30_000.0
+"""The soft budget of a job; the worker's hard limit is the same."""
 ROUTE_BUDGET_MS = 1000.0
 """The soft budget of a route."""
 log = logging.getLogger("karvan.plugins")
@@ -371,6 +373,25 @@ class Host:
         except PLUGIN_ERRORS as exc:
             self._count_error(call.plugin, call.hook, exc)
             raise PluginFailed(plugin=plugin, hook=hook, reason=say_error(exc)) from exc
+
+    def work(self, plugin: str, job: str, ctx: Moment, payload: Mapping[str, Any]) -> None:
+        """Do one job of a plugin; raises TryLater, or PluginFailed for whatever else goes wrong."""
+        loaded = self._plan.loaded.get(plugin)
+        function = loaded.parts.jobs.get(job) if loaded else None
+        if loaded is None or function is None:
+            raise PluginFailed(plugin=plugin, hook=f"job:{job}", reason="its code is not in use.")
+        context = PluginContext(ctx, self._scope(loaded), self.first)
+
+        def call() -> None:
+            try:
+                function(context, payload)
+            except TryLater as exc:
+                if not is_wait(exc.seconds):
+                    reason = "it asks for another turn after what is no time in seconds, or over a year."
+                    raise ValueError(reason) from exc
+                raise
+
+        self._guarded(plugin, f"job:{job}", JOB_BUDGET_MS, call, passing=TryLater)
 
     # -- widgets, routes, commands ---------------------------------------------------------------------
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from karvan.database import Database
+from karvan.events.jobs import Jobs
 from karvan.outbound import Outbound
+from karvan.vault import Vault
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -14,3 +16,5 @@ class Means:
 
     database: Database
     outbound: Outbound
+    jobs: Jobs
+    vault: Vault

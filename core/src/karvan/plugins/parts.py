@@ -1,8 +1,8 @@
-"""What the object of a plugin brings beside hooks (widgets, routes, commands), held against its manifest."""
+"""What a plugin's object brings beside hooks (widgets, routes, commands, jobs), held against its manifest."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
@@ -50,11 +50,12 @@ class RouteMap:
 
 @dataclass(frozen=True, kw_only=True)
 class Parts:
-    """The accepted parts of one plugin. `commands` are click commands by name."""
+    """The accepted parts of one plugin. `commands` are click commands by name, `jobs` functions by name."""
 
     widgets: Mapping[str, Widget] = field(default_factory=lambda: MappingProxyType({}))
     routes: Mapping[Surface, RouteMap] = field(default_factory=lambda: MappingProxyType({}))
     commands: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
+    jobs: Mapping[str, Callable[..., Any]] = field(default_factory=lambda: MappingProxyType({}))
 
 
 def read_parts(found: Any, manifest: Manifest) -> tuple[Parts, tuple[str, ...]]:
@@ -64,6 +65,7 @@ def read_parts(found: Any, manifest: Manifest) -> tuple[Parts, tuple[str, ...]]:
         widgets=_read_widgets(getattr(found, "widgets", ()), manifest, problems),
         routes=_read_routes(getattr(found, "router", None), manifest, problems),
         commands=_read_commands(getattr(found, "commands", ()), manifest, problems),
+        jobs=_read_jobs(getattr(found, "jobs", {}), manifest, problems),
     )
     return parts, tuple(problems)
 
@@ -142,4 +144,23 @@ def _read_commands(given: Any, manifest: Manifest, problems: list[str]) -> Mappi
             found[name] = command
     missing = [c for c in manifest.commands if c not in found]
     problems += [f"It declares the command '{name}' but does not bring it." for name in missing]
+    return MappingProxyType(found)
+
+
+def _read_jobs(given: Any, manifest: Manifest, problems: list[str]) -> Mapping[str, Callable[..., Any]]:
+    if not isinstance(given, Mapping):
+        # a module of a package may well be called jobs; it matters to those alone who declare any
+        if manifest.jobs:
+            problems.append(f"Its 'jobs' are {given!r}, which are no functions by name; refused.")
+        given = {}
+    found: dict[str, Callable[..., Any]] = {}
+    for name, function in given.items():
+        if name not in manifest.jobs:
+            problems.append(f"It brings the job '{name}' without declaring it; refused.")
+        elif not callable(function):
+            problems.append(f"Its job '{name}' is {function!r}, which is no function; refused.")
+        else:
+            found[name] = function
+    missing = [j for j in manifest.jobs if j not in found]
+    problems += [f"It declares the job '{name}' but does not bring it." for name in missing]
     return MappingProxyType(found)

@@ -30,6 +30,8 @@ RESIDUE: Sequence[tuple[str, str, str]] = (
     ("k_layout", "substr(widget, 1, length(?)) = ?", "{plugin}."),
     ("k_delivery", "plugin = ?", "{plugin}"),
     ("k_outbox", "object = ?", "{plugin}"),
+    ("k_job", "plugin = ?", "{plugin}"),
+    ("k_secret", "plugin = ?", "{plugin}"),
     ("k_accident", "plugin = ?", "{plugin}"),
 )
 """Rows about a plugin outside the metadata: table, condition, value."""

@@ -14,6 +14,8 @@ ID = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 def upgrade() -> None:
     """Add the tables, part by part; each part stands in a function of its own."""
     _add_accidents()
+    _add_jobs()
+    _add_secrets()
 
 
 def _add_accidents() -> None:
@@ -29,3 +31,36 @@ def _add_accidents() -> None:
         sqlite_autoincrement=True,
     )
     op.create_index("ix_k_accident_plugin", "k_accident", ["plugin"])
+
+
+def _add_jobs() -> None:
+    """Work that plugins put off to a worker."""
+    op.create_table(
+        "k_job",
+        sa.Column("id", ID, primary_key=True, autoincrement=True),
+        sa.Column("plugin", sa.Text(), nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("key", sa.Text(), nullable=True),
+        sa.Column("payload", sa.Text(), nullable=False),
+        sa.Column("actor_id", sa.BigInteger(), nullable=True),
+        sa.Column("created_at", Moment(), nullable=False),
+        sa.Column("state", sa.Text(), nullable=False),
+        sa.Column("attempts", sa.Integer(), nullable=False),
+        sa.Column("due_at", Moment(), nullable=False),
+        sa.Column("claim", sa.Text(), nullable=False),
+        sa.Column("last_error", sa.Text(), nullable=False),
+        sqlite_autoincrement=True,
+    )
+    op.create_index("ix_k_job_key", "k_job", ["plugin", "name", "key"], unique=True)
+    op.create_index("ix_k_job_due", "k_job", ["state", "due_at", "id"])
+
+
+def _add_secrets() -> None:
+    """What plugins keep sealed."""
+    op.create_table(
+        "k_secret",
+        sa.Column("plugin", sa.Text(), primary_key=True),
+        sa.Column("name", sa.Text(), primary_key=True),
+        sa.Column("value", sa.Text(), nullable=False),
+        sa.Column("changed_at", Moment(), nullable=False),
+    )
