@@ -327,6 +327,7 @@ def test_the_commands_show_the_plan_and_do_nothing_unasked(bare: Workspace, shel
     done = run("install", "zoo", "--index", shelf.url, "--yes", "--json")
     assert json.loads(done.splitlines()[-1])["installed"] == ["zoo"]
     assert "Drop      object x_zoo__zoo_thing (0 records)" in run("uninstall", "zoo", "--purge", "--plan")
+    assert "zoo is enabled already." in run("install", "zoo", "--index", shelf.url, "--yes")
     run("uninstall", "zoo", "--purge", "--yes")
     run("uninstall", "zoo", "--yes", expect=1)
 

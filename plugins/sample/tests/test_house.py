@@ -11,8 +11,10 @@ from click.testing import CliRunner
 
 from karvan.app import create_app
 from karvan.cli import main
+from karvan.outbound import Call, Outbound
 from karvan.testing import PageClient, make_client, set_settings
 from karvan_sample.demo import make_demo
+from karvan_sdk import HttpAnswer, HttpFailed
 
 from .conftest import House
 
@@ -94,6 +96,47 @@ def test_without_a_key_nobody_rings(house: House) -> None:
     caller = create_app(workspace=house.workspace).test_client()
     answer = caller.post("/api/x/sample/bell", json={}, headers={"Authorization": "Bearer "})
     assert answer.status_code == 401
+
+
+class Opener:
+    """The opener of the door, as the way out would meet it; the capability is checked as in life."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.asked: list[tuple[str, bytes | None]] = []
+        self.status = 204
+        monkeypatch.setattr(Outbound, "send", self.send)
+
+    def send(self, call: Call, *, check: Any, **_: Any) -> HttpAnswer:
+        check(call.target)
+        self.asked.append((call.target.url, call.body))
+        if not self.status:
+            raise HttpFailed(url=call.target.url, reason="nobody answers.")
+        return HttpAnswer(status=self.status)
+
+
+@pytest.mark.parametrize(
+    ("status", "message"),
+    [(204, "The door is open."), (500, "The opener refused"), (0, "The opener does not answer")],
+)
+def test_who_answers_the_bell_opens_the_door(
+    house: House, device: Any, client: PageClient, monkeypatch: pytest.MonkeyPatch, status: int, message: str
+) -> None:
+    opener = Opener(monkeypatch)
+    opener.status = status
+    set_settings(house.workspace, "sample", {"opener": "http://door.example.lan/open"})
+    device({"name": "Ada"})
+    assert message in press(client, slot(client, "global.call_card"), "answer")
+    assert opener.asked == [("http://door.example.lan/open", b'{"seconds": 5}')]
+
+
+def test_an_opener_elsewhere_is_not_asked(
+    house: House, device: Any, client: PageClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opener = Opener(monkeypatch)
+    set_settings(house.workspace, "sample", {"opener": "https://elsewhere.example/open"})
+    device({"name": "Ada"})
+    assert "https://elsewhere.example" in press(client, slot(client, "global.call_card"), "answer")
+    assert opener.asked == []
 
 
 # -- pages -------------------------------------------------------------------------------------------------

@@ -137,7 +137,7 @@ class Installer:
                 if not plan.wheels and not any(o.changed for o in outcomes):
                     raise
                 raise CodeRefused(reason=_say_half(plan, outcomes, exc)) from exc
-            tell(f"Enabled {plugin}.")
+            tell(f"Enabled {plugin}." if outcomes[-1].changed else f"{plugin} is enabled already.")
         return outcomes
 
     # -- inside ----------------------------------------------------------------------------------------

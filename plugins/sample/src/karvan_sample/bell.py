@@ -8,11 +8,22 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from karvan_sample.visits import to_e164
-from karvan_sdk import BadInput, Caller, HookContext, NotAllowed, PageContext, RecordNotFound, Request
+from karvan_sdk import (
+    BadInput,
+    Caller,
+    HookContext,
+    HttpFailed,
+    NotAllowed,
+    PageContext,
+    RecordNotFound,
+    Request,
+)
 
 RINGS_FOR = timedelta(minutes=2)
 LATEST = "bell/latest.json"
 NAME_MAX = 200
+OPEN_S = 5
+OPENER_TIMEOUT_S = 3.0
 
 
 def is_device(ctx: PageContext, request: Request) -> Caller | None:
@@ -57,3 +68,16 @@ def ringing(ctx: HookContext) -> dict[str, Any] | None:
 def answer(ctx: HookContext) -> None:
     """Somebody went to the door: it is quiet again."""
     ctx.files.delete(LATEST)
+
+
+def open_door(ctx: HookContext) -> str | None:
+    """Ask the opener to let the guest in, where there is one; gives what a person should know."""
+    address = ctx.settings["opener"]
+    if not address:
+        return None
+    try:
+        answer = ctx.http.request("POST", address, json={"seconds": OPEN_S}, timeout=OPENER_TIMEOUT_S)
+    except HttpFailed as exc:
+        ctx.log.warning("The opener of the door did not answer: %s", exc)
+        return ctx.t("The opener does not answer. Open the door by hand.")
+    return ctx.t("The door is open.") if answer.ok else ctx.t("The opener refused. Open the door by hand.")

@@ -71,7 +71,7 @@ def answer(ctx: WidgetContext, form: Mapping[str, str]) -> str | None:
         with ctx.records.write() as writer:
             writer.create("visit", {"name": guest, "expected_at": now, "arrived_at": now})
     bell.answer(ctx)
-    return None
+    return bell.open_door(ctx)
 
 
 widgets = (
