@@ -103,12 +103,17 @@ class Opener:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.asked: list[tuple[str, bytes | None]] = []
+        self.passes: list[str | None] = []
         self.status = 204
         monkeypatch.setattr(Outbound, "send", self.send)
 
     def send(self, call: Call, *, check: Any, **_: Any) -> HttpAnswer:
         check(call.target)
         self.asked.append((call.target.url, call.body))
+        self.passes.append(call.headers.get("authorization"))
+        if call.target.url.endswith("/pair"):
+            right = call.body == b'{"code": "1234"}'
+            return HttpAnswer(status=200 if right else 403, body=b'{"token": "let me in"}')
         if not self.status:
             raise HttpFailed(url=call.target.url, reason="nobody answers.")
         return HttpAnswer(status=self.status)
@@ -127,6 +132,24 @@ def test_who_answers_the_bell_opens_the_door(
     device({"name": "Ada"})
     assert message in press(client, slot(client, "global.call_card"), "answer")
     assert opener.asked == [("http://door.example.lan/open", b'{"seconds": 5}')]
+
+
+def test_a_paired_opener_is_shown_the_token_that_it_gave(
+    house: House, device: Any, client: PageClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opener = Opener(monkeypatch)
+    assert "is empty" in run(house, "pair", "1234", expect=1)
+    set_settings(house.workspace, "sample", {"opener": "http://door.example.lan/open"})
+    assert "does not take this code" in run(house, "pair", "9", expect=1)
+    assert "Paired." in run(house, "pair", "1234")
+    device({"name": "Ada"})
+    press(client, slot(client, "global.call_card"), "answer")
+    assert opener.passes[-1] == "Bearer let me in"
+    assert "is forgotten" in run(house, "pair")
+    assert "No opener was paired" in run(house, "pair")
+    device({"name": "Bo"})
+    press(client, slot(client, "global.call_card"), "answer")
+    assert opener.passes[-1] is None
 
 
 def test_an_opener_elsewhere_is_not_asked(
@@ -232,13 +255,18 @@ def test_the_dashboard_shows_the_guests_of_today(house: House, client: PageClien
 # -- command and demo --------------------------------------------------------------------------------------
 
 
-def test_the_command_prints_the_guests_of_today(house: House) -> None:
-    house.add(name="Ada", arrived_at=house.at(0))
+def run(house: House, *words: str, expect: int = 0) -> str:
+    """What a command of the plugin prints."""
     settings = house.workspace.settings
     place = ["--home", str(settings.home), "--database-url", settings.url]
-    done = CliRunner().invoke(main, [*place, "x", "sample", "expected"])
-    assert done.exit_code == 0, done.output
-    assert re.search(r"Ada  In the house\n1 guests today\.", done.output)
+    done = CliRunner().invoke(main, [*place, "x", "sample", *words])
+    assert done.exit_code == expect, done.output
+    return done.output
+
+
+def test_the_command_prints_the_guests_of_today(house: House) -> None:
+    house.add(name="Ada", arrived_at=house.at(0))
+    assert re.search(r"Ada  In the house\n1 guests today\.", run(house, "expected"))
 
 
 def test_the_demo_is_the_same_for_the_same_seed_and_has_a_guest_in_the_house() -> None:

@@ -23,6 +23,7 @@ RINGS_FOR = timedelta(minutes=2)
 LATEST = "bell/latest.json"
 NAME_MAX = 200
 OPEN_S = 5
+PAIRED = "opener"
 OPENER_TIMEOUT_S = 3.0
 
 
@@ -76,8 +77,31 @@ def open_door(ctx: HookContext) -> str | None:
     if not address:
         return None
     try:
-        answer = ctx.http.request("POST", address, json={"seconds": OPEN_S}, timeout=OPENER_TIMEOUT_S)
+        answer = ctx.http.request(
+            "POST", address, headers=_pass(ctx), json={"seconds": OPEN_S}, timeout=OPENER_TIMEOUT_S
+        )
     except HttpFailed as exc:
         ctx.log.warning("The opener of the door did not answer: %s", exc)
         return ctx.t("The opener does not answer. Open the door by hand.")
     return ctx.t("The door is open.") if answer.ok else ctx.t("The opener refused. Open the door by hand.")
+
+
+def pair(ctx: HookContext, code: str) -> None:
+    """Exchange the code that the opener shows for a token, and keep it. Raises BadInput."""
+    answer = ctx.http.request("POST", f"{ctx.settings['opener']}/pair", json={"code": code})
+    token = answer.json().get("token") if answer.ok else None
+    if not isinstance(token, str) or not token:
+        raise BadInput(ctx.t("The opener does not take this code."), field="code")
+    ctx.secrets.set(PAIRED, token)
+
+
+def part(ctx: HookContext) -> bool:
+    """Forget the token of the opener; tells whether there was one."""
+    found = PAIRED in ctx.secrets.names()
+    ctx.secrets.delete(PAIRED)
+    return found
+
+
+def _pass(ctx: HookContext) -> dict[str, str]:
+    token = ctx.secrets.get(PAIRED)
+    return {"Authorization": f"Bearer {token}"} if token else {}

@@ -1,9 +1,10 @@
-"""The command for administrators: `karvan x sample expected`."""
+"""Commands for administrators: `karvan x sample expected` and `karvan x sample pair`."""
 
 from __future__ import annotations
 
 import click
 
+from karvan_sample import bell
 from karvan_sample.visits import expected_today
 from karvan_sdk import HookContext
 
@@ -23,4 +24,18 @@ def expected(ctx: HookContext) -> None:
     click.echo(ctx.t("%(number)s guests today.", number=len(rows)))
 
 
-commands = (expected,)
+@click.command("pair")
+@click.argument("code", required=False)
+@click.pass_obj
+def pair(ctx: HookContext, code: str | None) -> None:
+    """Pair with the opener of the door by the CODE it shows; without one, forget it."""
+    if code is None:
+        click.echo(ctx.t("The opener is forgotten.") if bell.part(ctx) else ctx.t("No opener was paired."))
+        return
+    if not ctx.settings["opener"]:
+        raise click.ClickException(ctx.t("The setting “Opener of the door” is empty."))
+    bell.pair(ctx, code)
+    click.echo(ctx.t("Paired. The token is kept sealed."))
+
+
+commands = (expected, pair)

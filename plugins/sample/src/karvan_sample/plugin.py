@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from karvan_sample import book, commands, guests, routes, visits, widgets
+from karvan_sample import book, commands, evening, guests, routes, visits, widgets
 from karvan_sample.demo import make_demo
 from karvan_sdk import Change, DemoRecords, Event, HookContext, RecordRef, hookimpl
 
@@ -15,6 +15,7 @@ class Sample:
     router = routes.router
     widgets = widgets.widgets
     commands = commands.commands
+    jobs = evening.jobs
 
     @hookimpl
     def prepare_records(
@@ -33,6 +34,7 @@ class Sample:
         """Bring the last visit of the contacts and the pages of the guest book up to date."""
         guests.follow(ctx, events)
         book.follow(ctx, events)
+        evening.follow(ctx, events)
 
     @hookimpl
     def restrict_records(self, ctx: HookContext, object: str, action: str) -> str | None:
