@@ -7,7 +7,18 @@ from typing import Any
 
 from karvan.database import Database
 
-OWNED = ("k_definition", "k_plugin", "k_setting", "k_layout", "k_delivery", "k_job", "k_secret", "k_accident")
+OWNED = (
+    "k_definition",
+    "k_plugin",
+    "k_setting",
+    "k_layout",
+    "k_delivery",
+    "k_job",
+    "k_secret",
+    "k_accident",
+    "k_suspension",
+    "k_restriction",
+)
 """Static tables whose rows belong to objects and plugins."""
 
 

@@ -69,6 +69,7 @@ def create_app(settings: Settings | None = None, workspace: Workspace | None = N
         SECRET_KEY=read_secret(settings.home),
     )
     app.extensions["karvan"] = workspace
+    app.teardown_request(lambda exc: workspace.deferred.run())
     app.jinja_loader = PackageLoader("karvan.api")
     db.init_app(app)
     api.setup(app, workspace)

@@ -39,6 +39,7 @@ def deliver(workspace: Workspace) -> bool:
         workspace.deliveries.done(batch)
         return True
     _tell(workspace, batch)
+    workspace.deferred.run()
     return True
 
 

@@ -12,7 +12,9 @@ from karvan.metadata.catalog import Catalog
 from karvan.metadata.store import Catalogs, NotMade
 from karvan.outbound import Outbound, read_places
 from karvan.plugins.accidents import Accident, Accidents
+from karvan.plugins.answered import Answers, name_edition
 from karvan.plugins.blackbox import BlackBox
+from karvan.plugins.deferred import Deferred
 from karvan.plugins.discovery import Discovery
 from karvan.plugins.generations import Generations
 from karvan.plugins.host import Host
@@ -45,6 +47,8 @@ class Workspace:
         self.database = Database(settings.url)
         self.box = box or BlackBox()
         self.accidents = Accidents(self.database)
+        self.answers = Answers(self.database)
+        self.deferred = Deferred(self.database)
         self._unsettled: KarvanError | None = None
         discovery = Discovery()
         self.generations = Generations(settings.home)
@@ -67,13 +71,17 @@ class Workspace:
         self.catalogs = Catalogs(self.database, complete=self._complete)
         self.actors = Actors(self.database, settings)
         self.schema = Schema(self.database, self.catalogs, outbox.announce_plugin)
-        self.plugins = Plugins(discovery, self.host, self.schema, self.database, self.accidents)
+        self.plugins = Plugins(discovery, self.host, self.schema, self.database, self.accidents, self.answers)
         self.installer = Installer(self.generations, discovery, self.plugins, self.schema)
         self.uninstaller = Uninstaller(
             settings.home, self.database, self.generations, discovery, self.plugins, self.schema
         )
         self.records = Records(
-            database=self.database, catalogs=self.catalogs, hooks=self.host, settings=settings
+            database=self.database,
+            catalogs=self.catalogs,
+            hooks=self.host,
+            settings=settings,
+            after=self.deferred.run,
         )
         self.plugin_settings = PluginSettings(self.database, self.catalogs, discovery)
         self.deliveries = Deliveries(self.database)
@@ -87,7 +95,20 @@ class Workspace:
             raise self._unsettled
         self.generations.refresh()
         self.host.sync(catalog.plugins)
-        return restrict(catalog, self.host, self.records.still(catalog))
+        editions = self._editions(catalog)
+        self.host.breakers.keep(editions)
+        made = restrict(catalog, self.host, self.records.still(catalog), self.answers.read(), editions)
+        if made.fresh:
+            self.deferred.put(lambda: self.answers.write(made.fresh))
+        return made.catalog
+
+    def _editions(self, catalog: Catalog) -> dict[str, str]:
+        """Version and settings of each plugin that is on; the version as enabled where it is missing."""
+        status, known = self.host.status(), self.plugins.versions()
+        versions = {
+            p: (status[p].version if p in status else "") or known.get(p, "") for p in catalog.plugins
+        }
+        return {p: name_edition(v, catalog.settings.get(p, {})) for p, v in versions.items()}
 
     def settle(self) -> None:
         """Charge the plugins on top of which processes of this home ended, before any is imported here.
@@ -124,5 +145,6 @@ class Workspace:
 
     def close(self) -> None:
         """Close this process's connections, and leave the code of its plugins."""
+        self.deferred.run()
         self.database.close()
         self.generations.leave()

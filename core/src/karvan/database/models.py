@@ -254,6 +254,30 @@ class AccidentRow(db.Model):  # type: ignore[name-defined,misc]
     __table_args__ = (Index("ix_k_accident_plugin", "plugin"), {"sqlite_autoincrement": True})
 
 
+class SuspensionRow(db.Model):  # type: ignore[name-defined,misc]
+    """A plugin that is on and not called, for one of its hooks kept failing."""
+
+    __tablename__ = "k_suspension"
+    plugin: Mapped[str] = mapped_column(Text, primary_key=True)
+    version: Mapped[str] = mapped_column(Text)
+    settings: Mapped[str] = mapped_column(Text)
+    since: Mapped[datetime] = mapped_column(Moment)
+    hook: Mapped[str] = mapped_column(Text)
+    error: Mapped[str] = mapped_column(Text)
+    trace: Mapped[str] = mapped_column(Text)
+
+
+class RestrictionRow(db.Model):  # type: ignore[name-defined,misc]
+    """What a plugin asked of the records of an object when it was asked last; empty for nothing."""
+
+    __tablename__ = "k_restriction"
+    plugin: Mapped[str] = mapped_column(Text, primary_key=True)
+    object: Mapped[str] = mapped_column(Text, primary_key=True)
+    action: Mapped[str] = mapped_column(Text, primary_key=True)
+    condition: Mapped[str] = mapped_column(Text)
+    edition: Mapped[str] = mapped_column(Text)
+
+
 class DeliveryRow(db.Model):  # type: ignore[name-defined,misc]
     """One event for one plugin's hook; gone when it was told. `state` is waiting or dead."""
 

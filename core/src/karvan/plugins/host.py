@@ -15,6 +15,7 @@ from typing import Any
 from karvan.access.moment import Moment
 from karvan.plugins.answers import is_wait, read_caller, read_html, read_message, read_response
 from karvan.plugins.blackbox import IMPORT, NOBODY, BlackBox, make_mark
+from karvan.plugins.breaker import BreakerOpen, Breakers, Trip
 from karvan.plugins.capabilities import Granted
 from karvan.plugins.context import (
     Draw,
@@ -47,6 +48,7 @@ from karvan_sdk.errors import (
     PluginFailed,
     Rejected,
     TryLater,
+    Unavailable,
     UnknownPlugin,
 )
 from karvan_sdk.hookspecs import POLICIES, HookKind
@@ -150,6 +152,7 @@ class Host:
         box: BlackBox | None = None,
         code: bool = True,
         safe_mode: bool = False,
+        suspend: Callable[[Trip, str], None] = lambda trip, version: None,
     ) -> None:
         """`means` are what plugins may borrow; `box` is told whose code is on top. Without `code`, or in
         safe mode, none is imported or called."""
@@ -166,6 +169,8 @@ class Host:
         self._plan = _Plan({}, {}, {})
         self._figures: dict[tuple[str, str], Figure] = {}
         self._figures_lock = threading.Lock()
+        self.breakers = Breakers(self._trip)
+        self._suspend = suspend
         self._degraded: dict[str, str] = {}
 
     # -- which plugins are on --------------------------------------------------------------------------
@@ -265,6 +270,7 @@ class Host:
             try:
                 result = self._call(call, ctx, {"object": object, "event": event, "changes": before})
                 if result is None:
+                    self._went_well(call)
                     continue
                 with contained():
                     after = _same_records(before, result)
@@ -273,12 +279,14 @@ class Host:
                 self._count_error(call.plugin, call.hook, exc)
                 continue
             if is_same:
+                self._went_well(call)
                 continue
             if findings := verify(after):
                 reason = "its values are not valid: " + "; ".join(e.message for e in findings[:5])
                 failure = PluginFailed(plugin=call.plugin, hook=hook, reason=reason, errors=findings)
                 self._count_error(call.plugin, call.hook, failure)
                 raise failure
+            self._went_well(call)
             changes = after
         return changes
 
@@ -289,13 +297,16 @@ class Host:
             try:
                 self._call(call, ctx, {"object": object, "event": event, "changes": sealed})
             except Rejected as exc:
+                self._went_well(call)
                 exc.params = _sendable(exc.params)
                 exc.errors = tuple(_placed(finding, len(changes)) for finding in exc.errors)
                 raise
             except PLUGIN_ERRORS as exc:
                 self._count_error(call.plugin, call.hook, exc)
                 if object in call.owned:
-                    raise PluginFailed(plugin=call.plugin, hook=hook, reason=say_error(exc)) from exc
+                    raise PluginFailed(plugin=call.plugin, hook=hook, reason=_reason(exc)) from exc
+            else:
+                self._went_well(call)
 
     def collect(self, hook: str, ctx: Any, **arguments: Any) -> Iterator[tuple[str, Any]]:
         """(plugin id, result) of every plugin that answers; one that raises is left out and degraded."""
@@ -304,8 +315,9 @@ class Host:
                 result = self._call(call, ctx, arguments)
             except PLUGIN_ERRORS as exc:
                 self._count_error(call.plugin, call.hook, exc)
-                self._degraded[call.plugin] = f"{hook}: {say_error(exc)}"
+                self._degraded[call.plugin] = f"{hook}: {_reason(exc)}"
                 continue
+            self._went_well(call)
             if result is not None:
                 yield call.plugin, result
 
@@ -315,7 +327,7 @@ class Host:
         """(plugin, condition, why there is none) for every plugin that declares to restrict the object.
 
         `declared` are the uses of the hook by enabled plugin, as they stood when it was enabled: one that
-        is missing or can't be loaded closes its objects. A plugin that answers None leaves them as they are.
+        is missing or can't be loaded gives no condition, one that leaves records as they are an empty one.
         """
         calls = {call.plugin: call for call in self._plan.calls.get(hook, ())}
         for plugin, uses in declared.items():
@@ -331,10 +343,10 @@ class Host:
                     raise TypeError(f"it answered {type(condition).__name__} where a text is needed.")
             except PLUGIN_ERRORS as exc:
                 self._count_error(call.plugin, call.hook, exc)
-                yield plugin, None, say_error(exc)
+                yield plugin, None, _reason(exc)
                 continue
-            if condition is not None and condition.strip():
-                yield plugin, condition, ""
+            self._went_well(call)
+            yield plugin, (condition or "").strip(), ""
 
     def degrade(self, plugin: str, why: str) -> None:
         """Note for the list of plugins that a part of one does not work."""
@@ -351,6 +363,7 @@ class Host:
             except PLUGIN_ERRORS as exc:
                 self._count_error(call.plugin, call.hook, exc)
                 continue
+            self._went_well(call)
             if answer is not None:
                 return answer
         return None
@@ -365,14 +378,20 @@ class Host:
             raise PluginFailed(plugin=plugin, hook=hook, reason="its code is not in use.")
         try:
             self._call(call, ctx, arguments)
+        except BreakerOpen as exc:  # no attempt is counted
+            raise TryLater(_reason(exc), seconds=exc.seconds) from exc
         except TryLater as exc:
             if is_wait(exc.seconds):
+                self._went_well(call)
                 raise
             reason = "it asks to be called again after what is no time in seconds, or is longer than a year."
+            self._count_error(call.plugin, call.hook, ValueError(reason))
             raise PluginFailed(plugin=plugin, hook=hook, reason=reason) from exc
         except PLUGIN_ERRORS as exc:
             self._count_error(call.plugin, call.hook, exc)
             raise PluginFailed(plugin=plugin, hook=hook, reason=say_error(exc)) from exc
+        else:
+            self._went_well(call)
 
     def work(self, plugin: str, job: str, ctx: Moment, payload: Mapping[str, Any]) -> None:
         """Do one job of a plugin; raises TryLater, or PluginFailed for whatever else goes wrong."""
@@ -391,7 +410,12 @@ class Host:
                     raise ValueError(reason) from exc
                 raise
 
-        self._guarded(plugin, f"job:{job}", JOB_BUDGET_MS, call, passing=TryLater)
+        try:
+            self._guarded(plugin, f"job:{job}", JOB_BUDGET_MS, call, passing=TryLater)
+        except PluginFailed as exc:
+            if isinstance(exc.__cause__, BreakerOpen):  # no attempt is counted
+                raise TryLater(str(exc.__cause__), seconds=exc.__cause__.seconds) from exc
+            raise
 
     # -- widgets, routes, commands ---------------------------------------------------------------------
 
@@ -537,12 +561,19 @@ class Host:
     ) -> Any:
         """Call plugin code under the clock; what it raises becomes PluginFailed, `passing` goes through."""
         loaded = self._plan.loaded.get(plugin)
+        try:
+            self.breakers.pass_or_raise(plugin, name)
+        except BreakerOpen as exc:
+            raise PluginFailed(plugin=plugin, hook=name, reason=_reason(exc)) from exc
         outer = self._box.enter(make_mark(plugin, loaded.installed.version if loaded else "", name))
         started = perf_counter()
         try:
             with contained():
-                return call()
+                answer = call()
+            self.breakers.went_well(plugin, name)
+            return answer
         except passing:
+            self.breakers.went_well(plugin, name)
             raise
         except PLUGIN_ERRORS as exc:
             self._count_error(plugin, name, exc)
@@ -596,6 +627,7 @@ class Host:
         if self._loaded.pop(plugin, None) is not None and self._manager.has_plugin(plugin):
             self._manager.unregister(name=plugin)
         self._degraded.pop(plugin, None)
+        self.breakers.forget(plugin)
 
     def _compile(self, ordered: Sequence[str]) -> Mapping[str, tuple[_Call, ...]]:
         """The calls of every hook in the order of the plugins, from pluggy's public registrations."""
@@ -628,6 +660,7 @@ class Host:
 
     def _call(self, call: _Call, ctx: Any, arguments: Mapping[str, Any]) -> Any:
         """Call one implementation under the clock. A lazy answer is drawn here, where a raise is caught."""
+        self.breakers.pass_or_raise(call.plugin, call.hook)
         given = {"ctx": PluginContext(ctx, call.scope, self.first), **arguments}
         outer = self._box.enter(call.mark)
         started = perf_counter()
@@ -655,7 +688,20 @@ class Host:
                 max_ms=max(old.max_ms, ms),
             )
 
+    def _trip(self, trip: Trip) -> None:
+        status = self._plan.status.get(trip.plugin)
+        self._suspend(trip, status.version if status else "")
+
+    def _went_well(self, call: _Call) -> None:
+        self.breakers.went_well(call.plugin, call.hook)
+
     def _count_error(self, plugin: str, hook: str, error: BaseException) -> None:
+        if isinstance(error, BreakerOpen):
+            return  # it was not called
+        if isinstance(error, Unavailable):
+            self.breakers.spare(plugin, hook)  # the database is away: nobody's fault here
+        else:
+            self.breakers.failed(plugin, hook, error)
         key = (plugin, hook)
         with self._figures_lock:
             old = self._figures.get(key) or Figure(plugin=plugin, hook=hook)
@@ -674,6 +720,11 @@ def _absent(installed: Installed) -> Status:
         return Status(plugin=installed.id, state="missing", problems=(why,))
     problems = tuple(f"{e.field}: {e.message}" for e in installed.errors)
     return Status(plugin=installed.id, state="failed", version=installed.version, problems=problems)
+
+
+def _reason(error: BaseException) -> str:
+    """Why a hook gave no answer, as the end of a sentence."""
+    return str(error) if isinstance(error, BreakerOpen) else say_error(error)
 
 
 def _owned(manifest: Manifest) -> frozenset[str]:

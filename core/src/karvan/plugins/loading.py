@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import signal
 import threading
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -19,6 +20,7 @@ from karvan.plugins.parts import Parts, read_parts
 from karvan.plugins.texts import NONE, Texts, read_texts
 from karvan_sdk.hookspecs import PROJECT, Hookspecs
 
+TRACE_MAX = 4000
 PLUGIN_ERRORS = (Exception, SystemExit)
 """What comes out of `contained` for whatever plugin code raises: everything but a person's Ctrl-C."""
 
@@ -137,6 +139,16 @@ def _implemented(manager: pluggy.PluginManager, plugin: str) -> list[tuple[str, 
         for impl in caller.get_hookimpls()
         if impl.plugin_name == plugin
     ]
+
+
+def say_trace(error: BaseException) -> str:
+    """Where an exception was raised, the innermost lines of its traceback, fit to be stored."""
+    try:
+        with contained():
+            text = "".join(traceback.format_exception(error))
+    except PLUGIN_ERRORS:  # an exception that can't even be shown
+        text = say_error(error)
+    return text.encode("utf-8", "backslashreplace").decode().replace("\0", "\\x00")[-TRACE_MAX:]
 
 
 def say_error(error: BaseException) -> str:

@@ -14,6 +14,7 @@ from packaging.specifiers import SpecifierSet
 
 from karvan.database import Database
 from karvan.plugins.accidents import Accident, Accidents
+from karvan.plugins.answered import Answers
 from karvan.plugins.discovery import Discovery, Installed
 from karvan.plugins.host import Host
 from karvan.plugins.order import order_plugins
@@ -94,12 +95,14 @@ class Plugins:
         schema: SchemaOfPlugins,
         database: Database,
         accidents: Accidents,
+        answers: Answers,
     ) -> None:
         self._discovery = discovery
         self._host = host
         self._schema = schema
         self._database = database
         self._accidents = accidents
+        self._answers = answers
 
     # -- what is there ---------------------------------------------------------------------------------
 
@@ -124,6 +127,10 @@ class Plugins:
     def enabled(self) -> tuple[str, ...]:
         """The ids of the plugins that are on, by id."""
         return tuple(sorted(self._enabled()))
+
+    def versions(self) -> Mapping[str, str]:
+        """The versions of the plugins that are on, as they were enabled, by id."""
+        return {plugin: row.version for plugin, row in self._enabled().items()}
 
     def needing(self, plugin: str) -> Reasons:
         """The enabled plugins that require this one, by id."""
@@ -185,6 +192,7 @@ class Plugins:
                 f"Disable {_names(needed_by)} first.",
             )
         self._schema.disable_plugin(actor, plugin)
+        self._answers.forget(plugin)
         self._host.sync(self.enabled())
         return Outcome(plugin=plugin, enabled=False, changed=True)
 

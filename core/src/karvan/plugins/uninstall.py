@@ -33,6 +33,8 @@ RESIDUE: Sequence[tuple[str, str, str]] = (
     ("k_job", "plugin = ?", "{plugin}"),
     ("k_secret", "plugin = ?", "{plugin}"),
     ("k_accident", "plugin = ?", "{plugin}"),
+    ("k_suspension", "plugin = ?", "{plugin}"),
+    ("k_restriction", "plugin = ?", "{plugin}"),
 )
 """Rows about a plugin outside the metadata: table, condition, value."""
 
@@ -123,7 +125,11 @@ class Uninstaller:
             data=tuple(self._data(definitions)) if purge else (),
             rows=rows if purge else {},
             files=len(files) if purge else 0,
-            notes=(*notes, *(() if purge else ("Its tables, fields and records are kept.",))),
+            notes=(
+                *notes,
+                *self._freed(plugin),
+                *(() if purge else ("Its tables, fields and records are kept.",)),
+            ),
         )
 
     def apply(self, actor: Any, plan: UninstallPlan) -> None:
@@ -154,6 +160,17 @@ class Uninstaller:
         """Whether the plugin was ever enabled here and not purged since."""
         with self._database.read() as connection:
             return connection.fetchone("SELECT 1 FROM k_plugin WHERE id = ?", (plugin,)) is not None
+
+    def _freed(self, plugin: str) -> tuple[str, ...]:
+        """Of which objects more will be seen than before."""
+        with self._database.read() as connection:
+            rows = connection.fetchall(
+                "SELECT DISTINCT d.name FROM k_restriction r JOIN k_definition d ON d.uid = r.object"
+                " WHERE r.plugin = ? AND r.condition <> '' ORDER BY d.name",
+                (plugin,),
+            )
+        names = ", ".join(row[0] for row in rows)
+        return (f"It narrows who sees and changes: {names}. That ends with it.",) if names else ()
 
     def _files(self, plugin: str) -> list[Path]:
         return [p for p in (self._home / "files" / plugin).rglob("*") if p.is_file()]

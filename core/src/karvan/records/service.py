@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -27,11 +27,21 @@ MODELS_MAX = 1000
 class Records:
     """The record service. It holds no connection and no actor: both belong to a Reader or a Writer."""
 
-    def __init__(self, *, database: Database, catalogs: Catalogs, hooks: Hooks, settings: Settings) -> None:
+    def __init__(
+        self,
+        *,
+        database: Database,
+        catalogs: Catalogs,
+        hooks: Hooks,
+        settings: Settings,
+        after: Callable[[], None] = lambda: None,
+    ) -> None:
+        """`after` is called when a transaction of records has ended, well or not; it raises nothing."""
         self._database = database
         self._catalogs = catalogs
         self._hooks = hooks
         self._settings = settings
+        self._after = after
         self._plans = Plans()
         self._models: dict[tuple[int, str], WriteModel] = {}
 
@@ -46,24 +56,27 @@ class Records:
         `source` says where the change comes from (api, web, import, plugin:<id>). Raises NotSignedIn when
         the actor's sign-in has ended, Unavailable when the database can't be written.
         """
-        with self._database.write() as transaction:
-            proved, version = enter(transaction, actor)
-            catalog = self._catalogs.at(transaction, version)
-            reader = self._reader(proved, catalog, proved=True)
-            now = datetime.now(UTC)
-            inside = Portal(lambda: reader, why="a change of records is under way.")
-            yield Writer(
-                transaction=transaction,
-                actor=proved,
-                catalog=catalog,
-                reader=reader,
-                model=lambda object_type: self._model(catalog, object_type),
-                hooks=self._hooks,
-                source=source,
-                now=now,
-                currency=self._settings.currency,
-                moment=self._moment(proved, catalog, inside, now=now, source=source),
-            )
+        try:
+            with self._database.write() as transaction:
+                proved, version = enter(transaction, actor)
+                catalog = self._catalogs.at(transaction, version)
+                reader = self._reader(proved, catalog, proved=True)
+                now = datetime.now(UTC)
+                inside = Portal(lambda: reader, why="a change of records is under way.")
+                yield Writer(
+                    transaction=transaction,
+                    actor=proved,
+                    catalog=catalog,
+                    reader=reader,
+                    model=lambda object_type: self._model(catalog, object_type),
+                    hooks=self._hooks,
+                    source=source,
+                    now=now,
+                    currency=self._settings.currency,
+                    moment=self._moment(proved, catalog, inside, now=now, source=source),
+                )
+        finally:
+            self._after()
 
     def moment(
         self,

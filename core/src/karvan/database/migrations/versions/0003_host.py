@@ -14,6 +14,7 @@ ID = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 def upgrade() -> None:
     """Add the tables, part by part; each part stands in a function of its own."""
     _add_accidents()
+    _add_suspensions()
     _add_jobs()
     _add_secrets()
 
@@ -63,4 +64,21 @@ def _add_secrets() -> None:
         sa.Column("name", sa.Text(), primary_key=True),
         sa.Column("value", sa.Text(), nullable=False),
         sa.Column("changed_at", Moment(), nullable=False),
+    )
+
+
+def _add_suspensions() -> None:
+    """Plugins that are not called, for they kept failing, and what plugins last asked of records."""
+    op.create_table(
+        "k_suspension",
+        sa.Column("plugin", sa.Text(), primary_key=True),
+        sa.Column("version", sa.Text(), nullable=False),
+        sa.Column("settings", sa.Text(), nullable=False),
+        sa.Column("since", Moment(), nullable=False),
+        *(sa.Column(name, sa.Text(), nullable=False) for name in ("hook", "error", "trace")),
+    )
+    op.create_table(
+        "k_restriction",
+        *(sa.Column(name, sa.Text(), primary_key=True) for name in ("plugin", "object", "action")),
+        *(sa.Column(name, sa.Text(), nullable=False) for name in ("condition", "edition")),
     )
