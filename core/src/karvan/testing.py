@@ -24,6 +24,7 @@ from sqlalchemy.engine import make_url
 
 from karvan.access.actors import Actor
 from karvan.app import create_app
+from karvan.plugins import Discovery
 from karvan.settings import Settings
 from karvan.worker import settle
 from karvan.workspace import Workspace
@@ -65,17 +66,22 @@ def postgresql_database(template: str = "") -> Iterator[str]:
 
 
 class Templates:
-    """Ready workspaces by engine and plugins, made once per test run and copied for each test."""
+    """Ready workspaces by engine and plugins, made once per test run and copied for each test.
+
+    Plugins of one id with other manifests are others: throw-away plugins are often called alike.
+    """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._made: dict[tuple[str, tuple[str, ...]], str] = {}
+        self._made: dict[tuple[str, tuple[str, ...], str], str] = {}
+        self._discovery = Discovery()
         self._open: list[object] = []
 
     @contextmanager
     def copy(self, engine: str, plugins: tuple[str, ...], home: Path) -> Iterator[Workspace]:
         """A fresh workspace of its own."""
-        key = (engine, plugins)
+        there = self._discovery.installed() if plugins else {}
+        key = (engine, plugins, repr([there[one].manifest for one in plugins if one in there]))
         if key not in self._made:
             self._made[key] = self._make(engine, plugins)
         template = self._made[key]

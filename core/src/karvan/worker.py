@@ -12,8 +12,6 @@ from types import FrameType
 
 from karvan.access.actors import Actor
 from karvan.events.deliveries import ENABLED, Batch
-from karvan.events.jobs import MAIL, Job
-from karvan.mail import MailFailed
 from karvan.watchdog import Clock
 from karvan.workspace import Workspace
 from karvan_sdk.errors import KarvanError, PluginFailed, TryLater
@@ -50,9 +48,6 @@ def do_job(workspace: Workspace) -> bool:
     job = workspace.jobs.claim(workspace.catalogs.current())
     if job is None:
         return False
-    if job.name == MAIL:
-        _send(workspace, job)
-        return True
     actor = Actor.system() if job.actor_id is None else workspace.actors.by_id(job.actor_id)
     try:
         if actor is None:
@@ -68,16 +63,6 @@ def do_job(workspace: Workspace) -> bool:
     else:
         workspace.jobs.done(job)
     return True
-
-
-def _send(workspace: Workspace, job: Job) -> None:
-    try:
-        workspace.mailer.send(job.payload["message"])
-    except MailFailed as exc:
-        log.warning("%s (of plugin '%s', attempt %d)", exc.message, job.plugin, job.attempts)
-        (workspace.jobs.lost if exc.is_final else workspace.jobs.failed)(job, exc.message)
-    else:
-        workspace.jobs.done(job)
 
 
 def settle(workspace: Workspace, *, turns: int = 10_000) -> None:

@@ -51,7 +51,7 @@ def test_errors_give_exit_code_1_and_lines_that_say_where_what_and_what_instead(
     assert main(["check", str(write_folder(tmp_path, files_of("import json\nimport socket\n")))]) == 1
     line, total = capsys.readouterr().out.splitlines()
     assert line.startswith(
-        "src/karvan_shop/plugin.py:2:1: error network: It imports 'socket'. Ask for the hosts"
+        "src/karvan_shop/plugin.py:2:1: error network: It imports 'socket'. Use `ctx.http`"
     )
     assert total == "1 errors, 0 warnings, 0 allowed."
 

@@ -142,6 +142,7 @@ BAD = [
     case("capability-missing", "DEAL = 'deal'\n\ndef f(ctx):\n    return ctx.records.get(DEAL, 1)  # here\n"),
     case("capability-missing", "def f(ctx):\n    return ctx.files.names()  # here\n"),
     case("capability-missing", "def f(ctx):\n    return ctx.secrets.get('x')  # here\n"),
+    case("capability-missing", "def f(ctx):\n    ctx.jobs.later('x')  # here\n"),
     case("capability-unused", more='capabilities = ["records:read:deal"]  # here\n'),
     case("capability-unused", more='capabilities = [\n    "files",  # here\n]\n'),
     case("capability-unused", more='capabilities = ["http:example.org"]  # here\n'),

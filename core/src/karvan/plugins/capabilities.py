@@ -10,9 +10,19 @@ from karvan.metadata.catalog import Catalog
 from karvan_sdk.actions import Listed
 from karvan_sdk.errors import NotAllowed
 from karvan_sdk.expressions import ExpressionError, Node, parse
+from karvan_sdk.manifest import Manifest
 from karvan_sdk.protocols import Records, RecordWriter, Row
 
 Names = Sequence[str]
+
+
+def granted_of(manifest: Manifest, catalog: Catalog) -> tuple[str, ...]:
+    """The capabilities that count: what the manifest asks for now and asked for when it was enabled.
+
+    So code that was exchanged meanwhile gets no more than an administrator has seen.
+    """
+    seen = catalog.manifests.get(manifest.id, {}).get("capabilities", ())
+    return tuple(one for one in manifest.capabilities if one in seen)
 
 
 class Granted:

@@ -13,11 +13,10 @@ from types import MappingProxyType
 from typing import Any
 
 from karvan.access.moment import Moment
-from karvan.plugins.capabilities import Granted, GrantedRecords
+from karvan.plugins.capabilities import Granted, GrantedRecords, granted_of
 from karvan.plugins.files import PluginFiles
 from karvan.plugins.http import PluginHttp
 from karvan.plugins.jobs import PluginJobs
-from karvan.plugins.mail import PluginMail
 from karvan.plugins.means import Means
 from karvan.plugins.secrets import PluginSecrets
 from karvan.plugins.texts import NONE, Texts, translate
@@ -100,33 +99,32 @@ class PluginContext:
         )
 
     @cached_property
+    def capabilities(self) -> tuple[str, ...]:
+        """What the plugin asked for and an administrator granted."""
+        return granted_of(self._scope.manifest, self._moment.catalog)
+
+    @cached_property
     def records(self) -> GrantedRecords:
         """Records within the plugin's capabilities."""
-        granted = Granted(self.plugin, self._scope.manifest.capabilities, self._moment.catalog)
+        granted = Granted(self.plugin, self.capabilities, self._moment.catalog)
         return GrantedRecords(self._moment.records, granted)
 
     @cached_property
     def files(self) -> PluginFiles:
         """The plugin's own files."""
-        allowed = "files" in self._scope.manifest.capabilities
+        allowed = "files" in self.capabilities
         return PluginFiles(self._scope.files / self.plugin, self.plugin, allowed=allowed)
 
     @cached_property
     def http(self) -> PluginHttp:
         """Calls to the hosts that the plugin may ask."""
         lent = self._scope.lent
-        return PluginHttp(self.plugin, self._scope.manifest.capabilities, lent.outbound, lent.database)
+        return PluginHttp(self.plugin, self.capabilities, lent.outbound, lent.database)
 
     @cached_property
     def jobs(self) -> PluginJobs:
         """Work put off to a worker."""
         return PluginJobs(self._scope.manifest, self._scope.lent.jobs, self.actor_id, self._check)
-
-    @cached_property
-    def mail(self) -> PluginMail:
-        """Mail that the worker sends."""
-        lent = self._scope.lent
-        return PluginMail(self.plugin, lent.mailer.sender, lent.jobs, self.actor_id, self._check)
 
     @cached_property
     def secrets(self) -> PluginSecrets:
@@ -136,7 +134,7 @@ class PluginContext:
 
     def _check(self, capability: str) -> None:
         """Raise NotAllowed unless the plugin declared a capability."""
-        if capability not in self._scope.manifest.capabilities:
+        if capability not in self.capabilities:
             reason = f"plugin '{self.plugin}' did not ask for '{capability}' in its manifest."
             raise NotAllowed(action="use", object=capability, reason=reason)
 

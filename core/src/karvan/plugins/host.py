@@ -16,7 +16,7 @@ from karvan.access.moment import Moment
 from karvan.plugins.answers import is_wait, read_caller, read_html, read_message, read_response
 from karvan.plugins.blackbox import IMPORT, NOBODY, BlackBox, make_mark
 from karvan.plugins.breaker import BreakerOpen, Breakers, Trip
-from karvan.plugins.capabilities import Granted
+from karvan.plugins.capabilities import Granted, granted_of
 from karvan.plugins.context import (
     Draw,
     Frame,
@@ -786,7 +786,7 @@ def _narrowed(place: Place, plugin: str, loaded: Loaded, ctx: Moment) -> Place:
     if place.record is None or manifest is None:
         return place
     try:
-        Granted(plugin, manifest.capabilities, ctx.catalog).check("read", place.object)
+        Granted(plugin, granted_of(manifest, ctx.catalog), ctx.catalog).check("read", place.object)
     except NotAllowed:
         fields = ctx.catalog.object(place.object).fields
         own = {n: v for n, v in place.record.items() if n == "id" or fields[n].owner == f"plugin:{plugin}"}

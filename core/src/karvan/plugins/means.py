@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 from karvan.database import Database
 from karvan.events.jobs import Jobs
-from karvan.mail import Mailer
 from karvan.outbound import Outbound
 from karvan.vault import Vault
 
@@ -18,5 +17,4 @@ class Means:
     database: Database
     outbound: Outbound
     jobs: Jobs
-    mailer: Mailer
     vault: Vault

@@ -72,6 +72,7 @@ def _serve(host: Host, door: Door, plugin: str, path: str, http: HttpRequest) ->
     route, values = host.match(plugin, door.surface, path, http.method)
     request = _read_request(http, path, route.max_body)
     if route.public is not None:
+        _check_declared(plugin, route, itself.catalog)
         answer = _serve_caller(host, door, plugin, route, route.public, values, request, itself)
         return _write_response(answer, plugin, route)
     actor = door.identify()
@@ -79,6 +80,13 @@ def _serve(host: Host, door: Door, plugin: str, path: str, http: HttpRequest) ->
     _check_permission(actor, moment, route)
     answer = host.handle(plugin, route, values, request, moment, door.draw, door.frame)
     return _write_response(answer, plugin, route)
+
+
+def _check_declared(plugin: str, route: Route, catalog: Catalog) -> None:
+    """Raise NoRoute for a public route that the manifest did not name when an administrator enabled it."""
+    seen = catalog.manifests.get(plugin, {}).get("public_routes", ())
+    if not any((one["surface"], one["path"]) == (route.surface, route.rule) for one in seen):
+        raise NoRoute
 
 
 def _serve_caller(

@@ -281,6 +281,8 @@ class Plugins:
             if accident is not None and installed is not None and accident.version == installed.version:
                 problems = (*problems, accident.sentence())
         stored = row.manifest if row is not None else {}
+        if row is not None and manifest is not None:
+            problems += _not_granted(manifest, row)
         return PluginInfo(
             id=plugin,
             name=manifest.name if manifest else Text.of(stored.get("name", plugin)),
@@ -333,6 +335,16 @@ def _examined(plugin: str, installed: Installed | None) -> Examined:
 def _stored(manifest: Manifest) -> Any:
     """A manifest as its row gives it back."""
     return json.loads(json.dumps(declarations.dump(manifest)))
+
+
+def _not_granted(manifest: Manifest, row: _Row) -> tuple[str, ...]:
+    """What a plugin asks for since its code was exchanged, and did not when it was enabled."""
+    new = [one for one in manifest.capabilities if one not in row.manifest.get("capabilities", ())]
+    routes = [(one["surface"], one["path"]) for one in row.manifest.get("public_routes", ())]
+    new += [f"public route {r.path}" for r in manifest.public_routes if (r.surface, r.path) not in routes]
+    if not new:
+        return ()
+    return (f"It asks for more than when it was enabled: {', '.join(new)}. Enable it again to grant that.",)
 
 
 def _check_api(manifest: Manifest) -> list[str]:

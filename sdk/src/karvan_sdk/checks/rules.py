@@ -107,7 +107,7 @@ _ALL = (
     _rule(
         "network",
         "a network library is imported without a capability `http:<host>`, or `mail`",
-        "Ask for the hosts with `http:<host>`, for mail with `mail`.",
+        "Use `ctx.http`, and ask for the hosts with `http:<host>`; for mail ask for `mail`.",
     ),
     _rule(
         "process",

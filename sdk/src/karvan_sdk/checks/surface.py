@@ -13,7 +13,7 @@ from karvan_sdk.checks.rules import Finding
 
 READS = frozenset(("list", "get", "aggregate", "each"))
 WRITES = frozenset(("create", "update", "delete", "create_many", "update_many"))
-HANDLES = ("files", "mail", "secrets", "http")
+HANDLES = ("files", "mail", "secrets", "http", "jobs")
 """Attributes of `ctx` that a capability opens."""
 WAITS = re.compile(
     r"time\.sleep|threading\.(Thread|Timer)|asyncio\.run|builtins\.(print|input)|logging\.basicConfig"
