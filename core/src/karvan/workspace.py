@@ -20,6 +20,7 @@ from karvan.plugins.generations import Generations
 from karvan.plugins.host import Host
 from karvan.plugins.install import Installer
 from karvan.plugins.means import Means
+from karvan.plugins.probe import Limits
 from karvan.plugins.restrictions import restrict
 from karvan.plugins.settings import PluginSettings
 from karvan.plugins.state import Plugins
@@ -71,7 +72,16 @@ class Workspace:
         self.catalogs = Catalogs(self.database, complete=self._complete)
         self.actors = Actors(self.database, settings)
         self.schema = Schema(self.database, self.catalogs, outbox.announce_plugin)
-        self.plugins = Plugins(discovery, self.host, self.schema, self.database, self.accidents, self.answers)
+        self.plugins = Plugins(
+            discovery,
+            self.host,
+            self.schema,
+            self.database,
+            self.accidents,
+            self.answers,
+            # a trial within a request has to end before the watchdog ends the worker
+            limits=Limits(wall_s=settings.deadline_s / 2, memory_mib=settings.memory_mib),
+        )
         self.installer = Installer(self.generations, discovery, self.plugins, self.schema)
         self.uninstaller = Uninstaller(
             settings.home, self.database, self.generations, discovery, self.plugins, self.schema

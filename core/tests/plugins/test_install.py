@@ -15,9 +15,10 @@ from tests.snapshot import take_snapshot
 
 from karvan.access.actors import Actor
 from karvan.cli import main
-from karvan.plugins import probe as probing
+from karvan.plugins import install as installing
 from karvan.plugins.generations import CodeRefused
 from karvan.plugins.index import IndexFailed
+from karvan.plugins.probe import Limits
 from karvan.testing import InstallPlugin, WorkspaceWith, admin_of
 from karvan.workspace import Workspace
 from karvan_sdk.errors import (
@@ -339,8 +340,11 @@ def test_the_commands_show_the_plan_and_do_nothing_unasked(bare: Workspace, shel
     ("code", "why"),
     [
         ("raise RuntimeError('the bear is loose')", "RuntimeError: the bear is loose"),
-        ("import os\nos._exit(3)", "the process ended with 3"),
-        ("import os, signal\nos.kill(os.getpid(), signal.SIGSEGV)", "the process ended with -11"),
+        ("import os\nos._exit(3)", "ended the process with exit code 3"),
+        (
+            "import os, signal\nos.kill(os.getpid(), signal.SIGSEGV)",
+            "by the signal SIGSEGV",
+        ),
         ("raise SystemExit('enough')", "enough"),
         ("import nothing_of_this_name", "ModuleNotFoundError: No module named"),
         ("print('x' * 10_000_000)\nraise ValueError('loud')", "ValueError: loud"),
@@ -352,14 +356,15 @@ def test_code_that_cannot_be_loaded_never_becomes_current(
 ) -> None:
     make_plugin(shelf.folder, "zoo", code=code)
     message = refused(bare, shelf, "zoo")
-    assert f"can't be loaded: {why}" in message
+    assert "The new plugins can't be loaded: " in message
+    assert why in message
     assert not list((bare.settings.home / "generations").glob("gen-*"))
 
 
 def test_code_that_hangs_is_given_up_with_all_that_it_started(
     bare: Workspace, shelf: Shelf, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(probing, "PROBE_S", 1)
+    monkeypatch.setattr(installing, "INSTALL", Limits(wall_s=1.0))
     code = "import subprocess, sys, time\nsubprocess.Popen([sys.executable, '-c', 'input()'])\ntime.sleep(60)"
     make_plugin(shelf.folder, "zoo", code=code)
     assert "did not load within 1 seconds" in refused(bare, shelf, "zoo")

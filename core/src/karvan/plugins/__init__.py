@@ -7,6 +7,7 @@ from karvan.plugins.discovery import Discovery, Installed
 from karvan.plugins.generations import CodeRefused
 from karvan.plugins.host import Figure, Host, Status
 from karvan.plugins.index import IndexFailed
+from karvan.plugins.probe import PluginUnfit
 from karvan.plugins.serving import CallerUnknown, Door, serve
 from karvan.plugins.settings import PluginSettings
 from karvan.plugins.state import Outcome, PluginInfo, Plugins
@@ -31,6 +32,7 @@ __all__ = [
     "Place",
     "PluginInfo",
     "PluginSettings",
+    "PluginUnfit",
     "Plugins",
     "Status",
     "XRay",

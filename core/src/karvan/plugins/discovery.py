@@ -75,6 +75,12 @@ class Discovery:
         return self.installed().get(plugin)
 
 
+def find(distribution: str, plugin: str) -> Installed:
+    """A plugin of one distribution, read anew. Raises PackageNotFoundError or KeyError without one."""
+    found = importlib_metadata.distribution(distribution)
+    return {one.id: one for one in _plugins_of(found, distribution, [])}[plugin]
+
+
 def _look(folders: Stamp) -> _Index:
     found: dict[str, Installed] = {}
     files: list[str] = []

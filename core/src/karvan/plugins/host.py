@@ -31,6 +31,7 @@ from karvan.plugins.loading import (
     PLUGIN_ERRORS,
     Loaded,
     contained,
+    faults_of,
     load_plugin,
     new_manager,
     say_error,
@@ -231,19 +232,14 @@ class Host:
                 return ()
             with self._importing(installed):
                 loaded = load_plugin(installed)
-            if loaded.failed:
-                return loaded.problems
-            if loaded.object is None:
-                return ()
-            if loaded.problems:
-                return loaded.problems
-            manager = new_manager()
-            try:
-                with contained(), self._importing(installed):
-                    manager.register(loaded.object, name=installed.id)
-            except PLUGIN_ERRORS as exc:
-                return (say_error(exc),)
-            return undeclared(manager, installed)
+            with self._importing(installed):
+                return faults_of(loaded)
+
+    def is_new(self, installed: Installed) -> bool:
+        """Whether `check` would import this plugin's code."""
+        with self._lock:
+            known = self._loaded.get(installed.id)
+            return self._code and (known is None or known.installed != installed or known.failed)
 
     def status(self) -> Mapping[str, Status]:
         """How each enabled plugin fares, by id."""

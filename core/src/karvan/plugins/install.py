@@ -22,7 +22,7 @@ from karvan.plugins.discovery import Discovery
 from karvan.plugins.generations import CodeRefused, Distribution, Generations, provided
 from karvan.plugins.index import Index, IndexFailed, IndexFile
 from karvan.plugins.order import order_plugins
-from karvan.plugins.probe import probe
+from karvan.plugins.probe import INSTALL, try_plugins
 from karvan.plugins.resolve import Resolver, Wanted
 from karvan.plugins.state import Outcome, Plugins
 from karvan.plugins.wheels import NewPlugin, read_plugins
@@ -149,7 +149,7 @@ class Installer:
             number = self._generations.build(plan.wheels)
             tell(f"Unpacked {len(plan.wheels)} wheels into generation {number}.")
             try:
-                probe(self._generations.site(number), [p.entry for p in plan.plugins if p.entry])
+                _try(self._generations.site(number), plan.plugins)
             except BaseException:
                 self._generations.discard(number)
                 raise
@@ -313,6 +313,14 @@ class Installer:
 def _only_admin(actor: Any) -> None:
     if not actor.is_admin:
         raise NotAllowed(action="install", object="plugins", reason="it needs an administrator.")
+
+
+def _try(site: Path, plugins: Sequence[NewPlugin]) -> None:
+    """Load new plugins in a process of their own; raises CodeRefused with what is wrong with them."""
+    new = {p.manifest.id: p.distribution for p in plugins if p.entry}
+    found = try_plugins(new, INSTALL, site=site)
+    if found.problems:
+        raise CodeRefused(reason=f"The new plugins can't be loaded: {found.reason} Nothing was installed.")
 
 
 def _refused(plugin: str, reason: str) -> PluginRefused:

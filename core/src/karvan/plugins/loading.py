@@ -89,7 +89,7 @@ def load_plugin(installed: Installed) -> Loaded:
             parts, problems = read_parts(found, manifest) if manifest is not None else (Parts(), ())
         texts, unread = read_texts(package) if package else (NONE, ())
     except PLUGIN_ERRORS as exc:
-        why = f"'{installed.entry}' can't be imported: {say_error(exc)}"
+        why = f"'{installed.entry}' can't be imported: {say_error(exc)}{_say_place(exc, installed.entry)}"
         return Loaded(installed=installed, problems=(why,), failed=True)
     return Loaded(
         installed=installed,
@@ -99,6 +99,37 @@ def load_plugin(installed: Installed) -> Loaded:
         package=package,
         problems=(*problems, *unread),
     )
+
+
+def faults_of(loaded: Loaded) -> tuple[str, ...]:
+    """Why an imported plugin can't be enabled, one sentence each: registered on a manager of its own.
+
+    A declared hook without an implementation is a warning only, and not among them.
+    """
+    if loaded.failed or loaded.object is None or loaded.problems:
+        return loaded.problems
+    manager = new_manager()
+    try:
+        with contained():
+            manager.register(loaded.object, name=loaded.installed.id)
+    except PLUGIN_ERRORS as exc:
+        return (say_error(exc),)
+    return undeclared(manager, loaded.installed)
+
+
+def _say_place(error: BaseException, entry: str) -> str:
+    """Where in the plugin's own package an exception came from: ` (karvan_crm/plugin.py, line 7)`."""
+    cause = error.cause if isinstance(error, Escaped) else error
+    top = entry.partition(":")[0].partition(".")[0]
+    places = [(frame.f_code.co_filename, line) for frame, line in traceback.walk_tb(cause.__traceback__)]
+    if isinstance(cause, SyntaxError) and cause.filename:
+        places.append((cause.filename, cause.lineno or 0))
+    for file, line in reversed(places):
+        parts = Path(file).parts
+        if top in parts:
+            start = len(parts) - 1 - parts[::-1].index(top)
+            return f" ({'/'.join(parts[start:])}, line {line})"
+    return ""
 
 
 def _package_of(entry: str) -> Path | None:

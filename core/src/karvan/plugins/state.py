@@ -18,6 +18,7 @@ from karvan.plugins.answered import Answers
 from karvan.plugins.discovery import Discovery, Installed
 from karvan.plugins.host import Host
 from karvan.plugins.order import order_plugins
+from karvan.plugins.probe import LIMITS, Limits, refuse_unfit, try_plugins
 from karvan.plugins.xray import Examined, XRay, examine
 from karvan_sdk import declarations
 from karvan_sdk.errors import ManifestInvalid, PluginRefused, UnknownPlugin
@@ -96,13 +97,17 @@ class Plugins:
         database: Database,
         accidents: Accidents,
         answers: Answers,
+        *,
+        limits: Limits = LIMITS,
     ) -> None:
+        """`limits` hold for the trial of a plugin that is to be enabled."""
         self._discovery = discovery
         self._host = host
         self._schema = schema
         self._database = database
         self._accidents = accidents
         self._answers = answers
+        self._limits = limits
 
     # -- what is there ---------------------------------------------------------------------------------
 
@@ -154,8 +159,9 @@ class Plugins:
     def enable(self, actor: Any, plugin: str) -> Outcome:
         """Switch a plugin on: its objects and fields are made (or found again), its hooks are called.
 
-        Checks everything first, its code included, and then changes. Raises UnknownPlugin,
-        ManifestInvalid, PluginRefused, and what the schema refuses.
+        Checks everything first, its code included (in a process of its own before it is imported here), and
+        then changes. Raises UnknownPlugin, ManifestInvalid, PluginRefused, PluginUnfit, and what the schema
+        refuses.
         """
         installed = self._discovery.get(plugin)
         if installed is None:
@@ -207,6 +213,9 @@ class Plugins:
             *self._check_conflicts(manifest, others),
             *self._check_order(manifest, others),
         ]
+        if not reasons and installed.entry and self._host.is_new(installed):
+            found = try_plugins({installed.id: installed.distribution}, self._limits)
+            refuse_unfit(installed.id, found)
         if not reasons:
             reasons += self._host.check(installed)
         if reasons:
