@@ -51,7 +51,7 @@ class Workspace:
         self.answers = Answers(self.database)
         self.deferred = Deferred(self.database)
         self._unsettled: KarvanError | None = None
-        discovery = Discovery()
+        discovery = Discovery(settings.home / "plugins.json")
         self.generations = Generations(settings.home)
         self.vault = Vault(settings.home)
         self.jobs = Jobs(self.database)

@@ -15,7 +15,7 @@ from typing import Any
 import pluggy
 from importlib_metadata import EntryPoint
 
-from karvan.plugins.discovery import PLUGINS, Installed
+from karvan.plugins.discovery import PLUGINS, Installed, is_declared
 from karvan.plugins.parts import Parts, read_parts
 from karvan.plugins.texts import NONE, Texts, read_texts
 from karvan_sdk.hookspecs import PROJECT, Hookspecs
@@ -77,6 +77,9 @@ def load_plugin(installed: Installed) -> Loaded:
     """Import the object of a plugin and read its parts; whatever it raises becomes a reason."""
     if not installed.entry:
         return Loaded(installed=installed)
+    if installed.distribution and not is_declared(installed):
+        why = f"'{installed.entry}' is no entry point of {installed.distribution} any more."
+        return Loaded(installed=installed, problems=(why,), failed=True)
     try:
         with contained():
             found = EntryPoint(name=installed.id, value=installed.entry, group=PLUGINS).load()
