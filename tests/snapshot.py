@@ -11,6 +11,7 @@ OWNED = (
     "k_definition",
     "k_plugin",
     "k_setting",
+    "k_setting_lock",
     "k_layout",
     "k_delivery",
     "k_job",

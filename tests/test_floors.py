@@ -17,6 +17,7 @@ SQL_BUILDERS = {
     "karvan.access.actors",
     "karvan.access.guard",
     "karvan.api.idempotency",
+    "karvan.database.audit",
     "karvan.database.connection",
     "karvan.events.deliveries",
     "karvan.events.jobs",

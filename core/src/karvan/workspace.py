@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from karvan.access.actors import Actors
-from karvan.database import Database
+from karvan.database import Database, Transaction
 from karvan.database.migrate import is_current, migrate
 from karvan.events import outbox
 from karvan.events.deliveries import Deliveries
@@ -22,7 +22,7 @@ from karvan.plugins.install import Installer
 from karvan.plugins.means import Means
 from karvan.plugins.probe import Limits
 from karvan.plugins.restrictions import restrict
-from karvan.plugins.settings import PluginSettings
+from karvan.plugins.settings import PluginSettings, seal_secrets
 from karvan.plugins.state import Plugins
 from karvan.plugins.uninstall import Uninstaller
 from karvan.plugins.wrecks import is_anything_left, settle
@@ -51,9 +51,9 @@ class Workspace:
         self.answers = Answers(self.database)
         self.deferred = Deferred(self.database)
         self._unsettled: KarvanError | None = None
+        self.vault = Vault(settings.home)
         discovery = Discovery(settings.home / "plugins.json")
         self.generations = Generations(settings.home)
-        self.vault = Vault(settings.home)
         self.jobs = Jobs(self.database)
         means = Means(
             database=self.database,
@@ -71,7 +71,7 @@ class Workspace:
         )
         self.catalogs = Catalogs(self.database, complete=self._complete)
         self.actors = Actors(self.database, settings)
-        self.schema = Schema(self.database, self.catalogs, outbox.announce_plugin)
+        self.schema = Schema(self.database, self.catalogs, self._announce)
         self.plugins = Plugins(
             discovery,
             self.host,
@@ -93,7 +93,7 @@ class Workspace:
             settings=settings,
             after=self.deferred.run,
         )
-        self.plugin_settings = PluginSettings(self.database, self.catalogs, discovery)
+        self.plugin_settings = PluginSettings(self.database, self.catalogs, discovery, self.vault)
         self.deliveries = Deliveries(self.database)
         self.layouts = Layouts(self.database)
         self.imports = Imports(records=self.records, schema=self.schema, settings=settings)
@@ -105,6 +105,7 @@ class Workspace:
             raise self._unsettled
         self.generations.refresh()
         self.host.sync(catalog.plugins)
+        self.plugin_settings.examine(catalog, self.host)
         editions = self._editions(catalog)
         self.host.breakers.keep(editions)
         made = restrict(catalog, self.host, self.records.still(catalog), self.answers.read(), editions)
@@ -144,9 +145,19 @@ class Workspace:
     def _charge(self, accident: Accident) -> None:
         self.accidents.record(accident)
 
+    def _announce(self, transaction: Transaction, plugin: str, actor_id: int | None) -> None:
+        """What goes with enabling or upgrading a plugin, in the same transaction."""
+        outbox.announce_plugin(transaction, plugin, actor_id)
+        seal_secrets(transaction, self.vault, plugin)
+
     def create(self) -> None:
-        """Make the static tables, or bring those of an older version up; does nothing when they are there."""
+        """Make the static tables, or bring those of an older version up; does nothing when they are there.
+
+        Secrets that an older version kept in the clear are sealed; nothing of the plugins is needed for it.
+        """
         migrate(self.database)
+        with self.database.write() as transaction:
+            seal_secrets(transaction, self.vault)
 
     def check(self) -> None:
         """Raise NotMade unless the database holds a workspace of this version."""

@@ -29,6 +29,7 @@ MODELS = {
     "k_accident",
     "k_suspension",
     "k_restriction",
+    "k_setting_lock", "k_audit",
 }  # fmt: skip
 
 

@@ -657,7 +657,8 @@ def test_texts_of_every_script_are_kept_as_they_are(den: Workspace) -> None:
 def test_a_stored_setting_that_no_longer_fits_falls_back(den: Workspace) -> None:
     with den.database.write() as transaction:
         transaction.execute(
-            "INSERT INTO k_setting (plugin, name, value) VALUES ('beast', 'kind', '\"gone\"')"
+            "INSERT INTO k_setting (plugin, name, scope, scope_id, value)"
+            " VALUES ('beast', 'kind', 'system', 0, '\"gone\"')"
         )
         transaction.execute("UPDATE k_state SET version = version + 1 WHERE id = 1")
     assert make_page_client(den).get("/settings/plugins/beast").status_code == 200

@@ -89,7 +89,7 @@ def everything(workspace: Workspace) -> str:
                 r[0]
                 for r in connection.fetchall("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
             ]
-        logs = ("k_ledger", "k_idempotency")  # what was done is never unwritten
+        logs = ("k_ledger", "k_idempotency", "k_audit")  # what was done is never unwritten
         rows = {n: connection.fetchall(f'SELECT * FROM "{n}"') for n in sorted(names) if n not in logs}
     return json.dumps(rows, default=str, indent=0)
 
@@ -137,6 +137,16 @@ def test_kept_data_is_there_again_after_the_next_install(crowd: Workspace, shelf
     assert reader.get("zoo_thing", made["thing"])["name"] == "x"
     assert reader.get("contact", made["contact"])["zoo__mark"] == "secret too"
     assert [s.value for s in crowd.plugin_settings.list("zoo")] == [5]
+
+
+def test_a_purge_takes_what_the_audit_knows_of_settings(crowd: Workspace, shelf: Shelf) -> None:
+    make_plugin(shelf.folder, "zoo", more=MARK)
+    install(crowd, shelf, "zoo")
+    use(crowd)
+    uninstall(crowd, "zoo", purge=True)
+    with crowd.database.read() as connection:
+        rows = connection.fetchall("SELECT action, subject FROM k_audit WHERE subject LIKE 'plugin/zoo%'")
+    assert set(rows) == {("plugin.enabled", "plugin/zoo"), ("plugin.disabled", "plugin/zoo")}
 
 
 def test_kept_data_can_be_purged_when_the_code_is_long_gone(crowd: Workspace, shelf: Shelf) -> None:

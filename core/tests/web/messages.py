@@ -14,6 +14,7 @@ VALIDATION = (
     CORE / "metadata/kinds.py",
     CORE / "metadata/checks.py",
     CORE / "records/writer.py",
+    CORE / "plugins/settings.py",
     CORE / "plugins/xray.py",
     CORE.parents[2] / "sdk/src/karvan_sdk/plugin_settings.py",
 )

@@ -12,7 +12,7 @@ from click.testing import CliRunner
 from karvan.app import create_app
 from karvan.cli import main
 from karvan.outbound import Call, Outbound
-from karvan.testing import PageClient, make_client, set_settings
+from karvan.testing import PageClient, admin_of, make_client, set_settings
 from karvan_sample.demo import make_demo
 from karvan_sdk import HttpAnswer, HttpFailed
 
@@ -191,6 +191,29 @@ def test_the_house_rules_are_for_everybody(house: House) -> None:
     assert "No &lt;script&gt;." in page
     assert "read this before" not in page
     assert "read this before" in guest.get("/x/sample/rules").get_data(as_text=True)
+
+
+def test_the_house_rules_say_from_when_until_when_to_whom_and_where(house: House) -> None:
+    path, guest = "/x/sample/rules", create_app(workspace=house.workspace).test_client()
+    later, before = "2999-01-01T10:00:00Z", "2026-01-01T10:00:00Z"
+    told = {"rules_since": "2020-03-31", "questions_to": "door@example.org", "map": "example.org/way"}
+    set_settings(house.workspace, "sample", {**told, "closed_until": later})
+    page = guest.get(path).get_data(as_text=True)
+    mail, way = 'href="mailto:door@example.org"', "https://example.org/way"
+    for part in ("In force since", "2020", "Closed until", mail, way):
+        assert part in page
+    set_settings(house.workspace, "sample", {"closed_until": before})
+    assert "Closed until" not in guest.get(path).get_data(as_text=True)
+
+
+def test_everybody_may_say_where_their_own_guests_arrive(house: House) -> None:
+    admin = admin_of(house.workspace)
+    house.workspace.plugin_settings.change_own(admin, "sample", {"place": "Gate 3"})
+    own = house.workspace.host._plan.loaded["sample"].settings
+    assert own is not None
+    assert own.at(house.workspace.records.moment(admin))["place"] == "Gate 3"
+    guest = create_app(workspace=house.workspace).test_client()
+    assert "Reception" in guest.get("/x/sample/rules").get_data(as_text=True)
 
 
 def test_the_guest_book_has_a_page_for_each_day_on_which_somebody_came(house: House) -> None:

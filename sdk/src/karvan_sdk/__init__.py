@@ -31,7 +31,7 @@ from karvan_sdk.hookspecs import HookKind, HookPolicy, Hookspecs, describe_hooks
 from karvan_sdk.manifest import ForeignField, HookUse, Manifest, PublicRoute, load_manifest
 from karvan_sdk.objects import Index, Layout, Object, Rule, Section, View
 from karvan_sdk.outbound import HttpAnswer
-from karvan_sdk.plugin_settings import SETTING_TYPES, Setting
+from karvan_sdk.plugin_settings import SETTING_SCOPES, SETTING_TYPES, Setting
 from karvan_sdk.protocols import (
     Files,
     HookContext,
@@ -63,6 +63,7 @@ from karvan_sdk.widgets import SLOTS, Slot, Widget, WidgetUse
 __all__ = [
     "FIELD_TYPES",
     "LANGUAGES",
+    "SETTING_SCOPES",
     "SETTING_TYPES",
     "SLOTS",
     "BadInput",

@@ -16,7 +16,7 @@ from karvan_sdk.hookspecs import HookKind
 from karvan_sdk.keys import NOTHING, Key, Reader, Schema, reads, table
 from karvan_sdk.names import NAME_MAX, PATTERN
 from karvan_sdk.objects import Index, Layout, Object, Rule, Section, View
-from karvan_sdk.plugin_settings import SETTING_TYPES, Setting
+from karvan_sdk.plugin_settings import SETTING_SCOPES, SETTING_TYPES, TEXT_MAX, Setting
 from karvan_sdk.provides import PROVIDED_KINDS, REFERENCE, ProvidedHook
 from karvan_sdk.text import Text
 from karvan_sdk.widgets import SLOTS, Slot, WidgetUse
@@ -386,8 +386,16 @@ _read_setting = _table(
         "default": _key(_any, "the value where none was set; a decimal as text"),
         "required": _key(_flag, "it can't be empty"),
         "secret": _key(_flag, "a text that is never shown again, neither on pages nor over REST"),
+        "scopes": _key(
+            _tuple(_one_of(*SETTING_SCOPES)),
+            "for whom it may be set: `system` for all, by administrators; `user` by each person for himself",
+            {"minItems": 1},
+        ),
         "minimum": _key(_bound, "smallest number; decimals as text"),
         "maximum": _key(_bound, "largest number; decimals as text"),
+        "scale": _key(_whole, "most decimals of a decimal", {"minimum": 0, "maximum": SCALE_MAX}),
+        "max_length": _key(_whole, "longest text, in characters", {"minimum": 1, "maximum": TEXT_MAX}),
+        "pattern": _key(_string, "of a text, shell-like: `*`, `?`"),
         "options": _key(_tuple(_read_option), "of a select: its choices"),
     },
 )

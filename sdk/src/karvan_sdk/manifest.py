@@ -24,9 +24,10 @@ from karvan_sdk.hookspecs import POLICIES, HookKind
 from karvan_sdk.keys import NOTHING, Key, Reader, Schema, table
 from karvan_sdk.names import PATTERN, PLUGIN_ID_MAX, check_name, check_plugin_id
 from karvan_sdk.objects import Object
-from karvan_sdk.plugin_settings import Setting
+from karvan_sdk.plugin_settings import TEXT_MAX, Setting
 from karvan_sdk.provides import CORE_PAGES, ProvidedHook, Provides, publisher_of, split_reference
 from karvan_sdk.text import LANGUAGES, Text
+from karvan_sdk.values import NUMBER
 from karvan_sdk.widgets import SLOTS, Slot, WidgetUse
 
 EVENTS = ("create", "update", "delete", "restore")
@@ -530,7 +531,25 @@ def _load_settings(
             wrong(f"{at}.options", "A select setting, and no other, needs options.")
         if setting.secret and setting.type != "text":
             wrong(f"{at}.secret", "Only a text can be secret.")
-        finding = None if setting.default is None else setting.check(setting.default)
+        if setting.secret and setting.default is not None:
+            wrong(f"{at}.default", "A secret has no default: everybody could read it here.")
+        if not setting.scopes:
+            wrong(f"{at}.scopes", "A setting needs at least one scope.")
+        if setting.scale is not None and (
+            setting.type != "decimal" or not 0 <= setting.scale <= declarations.SCALE_MAX
+        ):
+            wrong(
+                f"{at}.scale",
+                "A scale of 0 to {most} belongs to a decimal only.",
+                most=declarations.SCALE_MAX,
+            )
+        if setting.max_length is not None and not 1 <= setting.max_length <= TEXT_MAX:
+            wrong(f"{at}.max_length", "A length from 1 to {most} is needed.", most=TEXT_MAX)
+        bounds = [(key, getattr(setting, key)) for key in ("minimum", "maximum")]
+        bad = [key for key, bound in bounds if bound is not None and not NUMBER.fullmatch(str(bound))]
+        for key in bad:
+            wrong(f"{at}.{key}", "A number is needed here (decimals as text).")
+        finding = None if setting.default is None or bad else setting.check(setting.default)
         if finding is not None:
             wrong(f"{at}.default", "{why}", why=finding.message)
         found.append(setting)

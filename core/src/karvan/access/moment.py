@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
+from typing import Any, Protocol
 
 from karvan.metadata.catalog import Catalog
 from karvan_sdk.objects import Object
@@ -22,11 +23,17 @@ class Settings(Protocol):
     def currency(self) -> str: ...
 
 
+def _nothing(plugin: str) -> Mapping[str, Any]:
+    return {}
+
+
 @dataclass(frozen=True, kw_only=True)
 class Moment:
     """What every plugin is told alike (see `karvan_sdk.HookContext`); the host adds what is the plugin's own.
 
     `records` are what the actor may read and change, before the plugin's capabilities narrow it.
+    `own_settings(plugin)` reads what the actor set of a plugin for himself: JSON values by name, secrets
+    sealed; nothing where nobody in person asks.
     """
 
     actor_id: int | None
@@ -37,6 +44,7 @@ class Moment:
     catalog: Catalog
     records: Records
     source: str = ""
+    own_settings: Callable[[str], Mapping[str, Any]] = _nothing
 
     def describe(self, object: str) -> Object:
         """The object as it is now; raises UnknownObject."""

@@ -179,11 +179,14 @@ class IdempotencyRow(db.Model):  # type: ignore[name-defined,misc]
 
 
 class SettingRow(db.Model):  # type: ignore[name-defined,misc]
-    """A setting of a plugin that differs from its default; `value` is JSON."""
+    """What one setting of a plugin was set to in one scope (JSON; a secret sealed). `scope_id` is the person,
+    0 for the system."""
 
     __tablename__ = "k_setting"
     plugin: Mapped[str] = mapped_column(Text, primary_key=True)
     name: Mapped[str] = mapped_column(Text, primary_key=True)
+    scope: Mapped[str] = mapped_column(Text, primary_key=True)
+    scope_id: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
     value: Mapped[str] = mapped_column(Text)
 
 
@@ -218,6 +221,29 @@ class SecretRow(db.Model):  # type: ignore[name-defined,misc]
     name: Mapped[str] = mapped_column(Text, primary_key=True)
     value: Mapped[str] = mapped_column(Text)
     changed_at: Mapped[datetime] = mapped_column(Moment)
+
+
+class SettingLockRow(db.Model):  # type: ignore[name-defined,misc]
+    """A setting that an administrator took out of people's hands, and why."""
+
+    __tablename__ = "k_setting_lock"
+    plugin: Mapped[str] = mapped_column(Text, primary_key=True)
+    name: Mapped[str] = mapped_column(Text, primary_key=True)
+    reason: Mapped[str] = mapped_column(Text)
+
+
+class AuditRow(db.Model):  # type: ignore[name-defined,misc]
+    """Who did what to what: `action` is `setting.changed`, `subject` a path, the rest JSON or empty."""
+
+    __tablename__ = "k_audit"
+    id: Mapped[int] = mapped_column(ID, primary_key=True, autoincrement=True)
+    at: Mapped[datetime] = mapped_column(Moment)
+    actor_id: Mapped[int | None] = mapped_column(BigInteger)
+    action: Mapped[str] = mapped_column(Text)
+    subject: Mapped[str] = mapped_column(Text)
+    before: Mapped[str | None] = mapped_column(Text)
+    after: Mapped[str | None] = mapped_column(Text)
+    __table_args__ = (Index("ix_k_audit_subject", "subject", "id"), {"sqlite_autoincrement": True})
 
 
 class LayoutRow(db.Model):  # type: ignore[name-defined,misc]

@@ -151,8 +151,9 @@ class Catalog:
     """All objects in force at one version of the metadata. Never changed: a new version is a new value.
 
     `plugins` are the ids of the enabled plugins, `manifests` what they declared when they were enabled,
-    `settings` those of their settings that differ from the default (JSON values), `restrictions` what they
-    ask of records, by object and action; `definitions` are all metadata rows, detached ones too.
+    `settings` what was set of them for all (JSON values, secrets sealed), `locks` those of their settings
+    that people can't set for themselves and why, `restrictions` what they ask of records, by object and
+    action; `definitions` are all metadata rows, detached ones too.
     """
 
     version: int
@@ -161,6 +162,7 @@ class Catalog:
     definitions: tuple[Definition, ...] = ()
     manifests: Mapping[str, Mapping[str, Any]] = field(default_factory=lambda: NO_PLUGINS)
     settings: Mapping[str, Mapping[str, Any]] = field(default_factory=lambda: NO_PLUGINS)
+    locks: Mapping[str, Mapping[str, str]] = field(default_factory=lambda: NO_PLUGINS)
     restrictions: Mapping[tuple[str, str], tuple[Restriction, ...]] = field(
         default_factory=lambda: MappingProxyType({})
     )

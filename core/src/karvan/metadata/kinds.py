@@ -22,12 +22,11 @@ import orjson
 import phonenumbers
 
 from karvan_sdk.fields import Field
+from karvan_sdk.values import DATE, DATETIME, DIGITS_MAX, EMAIL, INTEGER_MAX, LINE_MAX, NUMBER, URL
 
 Dialect = Literal["sqlite", "postgresql"]
-TEXT_MAX = 255
+TEXT_MAX = LINE_MAX
 LONG_TEXT_MAX = 100_000
-INTEGER_MAX = 2**53 - 1
-DIGITS_MAX = 18
 ID_MAX = 2**63 - 1
 _STRING: Mapping[str, Any] = MappingProxyType({"type": "string"})
 
@@ -116,12 +115,11 @@ def _text_of(longest: int) -> Load:
 
 
 _load_text = _text_of(TEXT_MAX)
-_EMAIL = re.compile(r"[^@\s\"(),:;<>\[\]\\]+@[^@\s\"(),:;<>\[\]\\.]+(?:\.[^@\s\"(),:;<>\[\]\\.]+)+")
 
 
 def _load_email(field: Field, value: Any) -> str:
     text: str = _load_text(field, value).strip()
-    if not _EMAIL.fullmatch(text):
+    if not EMAIL.fullmatch(text):
         raise Wrong("email", "'{value}' is no e-mail address.", value=text[:80])
     return text
 
@@ -140,12 +138,9 @@ def _load_phone(field: Field, value: Any) -> str:
     return text
 
 
-_URL = re.compile(r"(?:https?://)[^\s/?#]+\S*|[^\s/?#:@]+\.[^\s/?#:@.]{2,}(?:[/?#]\S*)?", re.IGNORECASE)
-
-
 def _load_url(field: Field, value: Any) -> str:
     text: str = _load_text(field, value).strip()
-    if not _URL.fullmatch(text):
+    if not URL.fullmatch(text):
         raise Wrong("url", "'{value}' is no web address (http or https).", value=text[:80])
     return text
 
@@ -206,9 +201,6 @@ def _decimal_scale(field: Field) -> int:
     return 2 if field.scale is None else field.scale
 
 
-_NUMBER = re.compile(r"-?[0-9]{1,26}(?:\.[0-9]{1,26})?")
-
-
 def _load_decimal(field: Field, value: Any) -> Decimal:
     scale = _decimal_scale(field)
     if isinstance(value, bool) or not isinstance(value, (int, float, str)):
@@ -218,7 +210,7 @@ def _load_decimal(field: Field, value: Any) -> Decimal:
         number = Decimal(value)
     else:
         assert text is not None
-        if isinstance(value, str) and not _NUMBER.fullmatch(text):
+        if isinstance(value, str) and not NUMBER.fullmatch(text):
             raise Wrong("wrong_type", "'{value}' is no number (like 1054.50).", value=text[:40])
         try:
             number = Decimal(text)
@@ -277,11 +269,8 @@ def _load_boolean(field: Field, value: Any) -> bool:
     raise Wrong("wrong_type", "true or false is needed here.")
 
 
-_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
-
-
 def _load_date(field: Field, value: Any) -> date:
-    if isinstance(value, str) and _DATE.fullmatch(value):
+    if isinstance(value, str) and DATE.fullmatch(value):
         try:
             return date.fromisoformat(value)
         except ValueError:
@@ -289,14 +278,8 @@ def _load_date(field: Field, value: Any) -> date:
     raise Wrong("wrong_type", "A date like 2026-03-31 is needed here.")
 
 
-_DATETIME = re.compile(
-    r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt][0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]{1,9})?)?"
-    r"(?:[Zz]|[+-][0-9]{2}:[0-9]{2})"
-)
-
-
 def _load_datetime(field: Field, value: Any) -> datetime:
-    if not isinstance(value, str) or not _DATETIME.fullmatch(value):
+    if not isinstance(value, str) or not DATETIME.fullmatch(value):
         raise Wrong("wrong_type", "A moment like 2026-03-31T10:00:00Z is needed here, with its offset.")
     try:
         moment = datetime.fromisoformat(value.upper()).astimezone(UTC)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
 
@@ -57,10 +58,30 @@ def read_manifests(connection: Connection) -> Mapping[str, Mapping[str, Any]]:
 
 
 def read_settings(connection: Connection) -> Mapping[str, Mapping[str, Any]]:
-    """The settings of all plugins that differ from their defaults, by plugin and name."""
+    """What was set for all, of all plugins, by plugin and name."""
+    return _by_plugin(
+        connection.fetchall("SELECT plugin, name, value FROM k_setting WHERE scope = 'system'"), orjson.loads
+    )
+
+
+def read_own_settings(connection: Connection, plugin: str, person: int) -> Mapping[str, Any]:
+    """What a person set of a plugin for himself, by name."""
+    rows = connection.fetchall(
+        "SELECT name, value FROM k_setting WHERE plugin = ? AND scope = 'user' AND scope_id = ?",
+        (plugin, person),
+    )
+    return {name: orjson.loads(value) for name, value in rows}
+
+
+def read_locks(connection: Connection) -> Mapping[str, Mapping[str, str]]:
+    """The settings that people can't set for themselves and why, by plugin and name."""
+    return _by_plugin(connection.fetchall("SELECT plugin, name, reason FROM k_setting_lock"), str)
+
+
+def _by_plugin(rows: Iterable[Any], read: Callable[[Any], Any]) -> Mapping[str, Mapping[str, Any]]:
     found: dict[str, dict[str, Any]] = {}
-    for plugin, name, value in connection.fetchall("SELECT plugin, name, value FROM k_setting"):
-        found.setdefault(plugin, {})[name] = orjson.loads(value)
+    for plugin, name, value in rows:
+        found.setdefault(plugin, {})[name] = read(value)
     return MappingProxyType(found)
 
 
@@ -145,8 +166,9 @@ class Catalogs:
         while True:
             version = read_version(connection)
             definitions, manifests = read_definitions(connection), read_manifests(connection)
-            settings = read_settings(connection)
+            settings, locks = read_settings(connection), read_locks(connection)
             if read_version(connection) == version:  # nobody changed them while they were read
-                return build_catalog(
+                made = build_catalog(
                     version, definitions, tuple(manifests), manifests=manifests, settings=settings
                 )
+                return replace(made, locks=locks)

@@ -13,6 +13,7 @@ from typing import Any
 import orjson
 
 from karvan.database import Database
+from karvan.plugins.effective import hash_settings
 
 Place = tuple[str, str, str]
 """(plugin, uid of the object, action)."""
@@ -28,7 +29,7 @@ class Answer:
 
 def name_edition(version: str, settings: Mapping[str, Any]) -> str:
     """What tells whether a plugin is the same: its version and its settings; a text without meaning."""
-    text = orjson.dumps([version, dict(settings)], option=orjson.OPT_SORT_KEYS)
+    text = orjson.dumps([version, hash_settings(settings)])
     return hashlib.sha256(text).hexdigest()[:32]
 
 

@@ -14,6 +14,7 @@ from typing import Any
 
 from karvan.access.moment import Moment
 from karvan.plugins.capabilities import Granted, GrantedRecords, granted_of
+from karvan.plugins.effective import SettingsOf
 from karvan.plugins.files import PluginFiles
 from karvan.plugins.http import PluginHttp
 from karvan.plugins.jobs import PluginJobs
@@ -35,6 +36,7 @@ class Scope:
 
     manifest: Manifest
     files: Path
+    settings: SettingsOf
     texts: Texts = field(default_factory=lambda: NONE)
     package: Path | None = None
     means: Means | None = None
@@ -92,11 +94,8 @@ class PluginContext:
 
     @cached_property
     def settings(self) -> Mapping[str, Any]:
-        """The plugin's settings as Python values, defaults included."""
-        stored = self._moment.catalog.settings.get(self.plugin, {})
-        return MappingProxyType(
-            {s.name: s.read(stored.get(s.name, s.default)) for s in self._scope.manifest.settings}
-        )
+        """The plugin's settings as Python values, defaults included; a person's own before the system's."""
+        return self._scope.settings.at(self._moment)
 
     @cached_property
     def capabilities(self) -> tuple[str, ...]:

@@ -27,6 +27,7 @@ from karvan.plugins.context import (
     Scope,
 )
 from karvan.plugins.discovery import Discovery, Installed
+from karvan.plugins.effective import SettingsOf
 from karvan.plugins.loading import (
     PLUGIN_ERRORS,
     Loaded,
@@ -41,6 +42,7 @@ from karvan.plugins.loading import (
 from karvan.plugins.means import Means
 from karvan.plugins.order import order_plugins
 from karvan.plugins.parts import NoRoute
+from karvan.vault import Vault
 from karvan_sdk.actions import Change
 from karvan_sdk.errors import (
     FieldError,
@@ -86,13 +88,15 @@ class Status:
     """How an enabled plugin fares in this process.
 
     `state` is `ready`, `degraded` (works in part), `failed` (its code is not used), `missing` (not
-    installed) or `resting` (safe mode: no code is used). `problems` says why, one sentence each.
+    installed) or `resting` (safe mode: no code is used). `problems` says why, one sentence each; `warnings`
+    tell what works and yet needs somebody.
     """
 
     plugin: str
     state: str
     version: str = ""
     problems: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -161,6 +165,7 @@ class Host:
         self._box = box or BlackBox()
         self._code = code and not safe_mode
         self._safe_mode = safe_mode
+        self._vault = Vault(home)
         self._files = home / "files"
         self._means = means
         self._lock = threading.RLock()
@@ -173,6 +178,7 @@ class Host:
         self.breakers = Breakers(self._trip)
         self._suspend = suspend
         self._degraded: dict[str, str] = {}
+        self._warned: dict[str, dict[str, tuple[str, ...]]] = {}
 
     # -- which plugins are on --------------------------------------------------------------------------
 
@@ -348,6 +354,11 @@ class Host:
         """Note for the list of plugins that a part of one does not work."""
         self._degraded[plugin] = why
 
+    def warn(self, plugin: str, about: str, texts: Sequence[str]) -> None:
+        """Tell in the plugin's status what needs somebody; replaces what was told about the same before."""
+        told = {**self._warned.get(plugin, {}), about: tuple(texts)}
+        self._warned[plugin] = {about: some for about, some in told.items() if some}
+
     def first(self, hook: str, ctx: Moment, /, **arguments: Any) -> Any:
         """The first answer that is not None, or None; who raises is passed over and counted."""
         policy = POLICIES.get(hook)
@@ -513,11 +524,13 @@ class Host:
     # -- inside ----------------------------------------------------------------------------------------
 
     def _scope(self, loaded: Loaded) -> Scope:
-        manifest = loaded.installed.manifest
+        manifest, settings = loaded.installed.manifest, loaded.settings
         assert manifest is not None  # only plugins with a manifest are loaded
+        assert settings is not None  # they are taken into use before they are called
         return Scope(
             manifest=manifest,
             files=self._files,
+            settings=settings,
             texts=loaded.texts,
             package=loaded.package,
             means=self._means,
@@ -595,6 +608,9 @@ class Host:
             if not loaded.failed:
                 problems = (*undeclared(self._manager, installed), *unkept(self._manager, installed))
                 loaded = replace(loaded, problems=(*loaded.problems, *problems))
+            assert installed.manifest is not None  # nothing without one is taken
+            settings = SettingsOf(installed.id, installed.manifest.settings, self._vault)
+            loaded = replace(loaded, settings=settings)
             self._loaded[installed.id] = loaded
             self._degraded.pop(installed.id, None)
         state = "failed" if loaded.failed else "degraded" if loaded.problems else "ready"
@@ -704,10 +720,14 @@ class Host:
             self._figures[key] = replace(old, errors=old.errors + 1, last_error=say_error(error))
 
     def _with_degraded(self, status: Status) -> Status:
+        status = replace(status, warnings=self._warnings(status.plugin))
         why = self._degraded.get(status.plugin)
         if why is None or status.state not in ("ready", "degraded"):
             return status
         return replace(status, state="degraded", problems=(*status.problems, why))
+
+    def _warnings(self, plugin: str) -> tuple[str, ...]:
+        return tuple(text for texts in self._warned.get(plugin, {}).values() for text in texts)
 
 
 def _absent(installed: Installed) -> Status:

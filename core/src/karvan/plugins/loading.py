@@ -16,6 +16,7 @@ import pluggy
 from importlib_metadata import EntryPoint
 
 from karvan.plugins.discovery import PLUGINS, Installed, is_declared
+from karvan.plugins.effective import SettingsOf
 from karvan.plugins.parts import Parts, read_parts
 from karvan.plugins.texts import NONE, Texts, read_texts
 from karvan_sdk.hookspecs import PROJECT, Hookspecs
@@ -54,13 +55,17 @@ def _is_ctrl_c_possible() -> bool:
 
 @dataclass(frozen=True, kw_only=True)
 class Loaded:
-    """The object of a plugin and what was wrong with it; `object` is None where it can't be used."""
+    """The object of a plugin and what was wrong with it; `object` is None where it can't be used.
+
+    `settings` are there as soon as the host has taken the plugin into use.
+    """
 
     installed: Installed
     object: Any = None
     parts: Parts = field(default_factory=Parts)
     texts: Texts = field(default_factory=lambda: NONE)
     package: Path | None = None
+    settings: SettingsOf | None = None
     problems: tuple[str, ...] = ()
     failed: bool = False
 

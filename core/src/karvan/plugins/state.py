@@ -39,7 +39,7 @@ class PluginInfo:
 
     `state` is `off`, `on`, `degraded` (on, works in part), `failed` (on, its code is not used), `missing`
     (on, not installed), `resting` (on, not called in safe mode) or `broken` (off, its manifest can't be
-    read). `problems` says why.
+    read). `problems` says why; `warnings` tell what works and yet needs somebody.
     """
 
     id: str
@@ -56,6 +56,7 @@ class PluginInfo:
     objects: tuple[str, ...] = ()
     hooks: tuple[str, ...] = ()
     problems: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
 
     def as_dict(self, language: str = "en") -> dict[str, Any]:
         """The JSON form, texts in one language."""
@@ -307,7 +308,12 @@ class Plugins:
             objects=tuple(made.name for made in manifest.objects) if manifest else (),
             hooks=tuple(dict.fromkeys(use.hook for use in manifest.hooks)) if manifest else (),
             problems=problems,
+            warnings=self._warnings(plugin),
         )
+
+    def _warnings(self, plugin: str) -> tuple[str, ...]:
+        status = self._host.status().get(plugin)
+        return status.warnings if status is not None else ()
 
     def _fares(
         self, plugin: str, installed: Installed | None, problems: tuple[str, ...]

@@ -27,6 +27,8 @@ from karvan_sdk.names import check_plugin_id
 
 RESIDUE: Sequence[tuple[str, str, str]] = (
     ("k_setting", "plugin = ?", "{plugin}"),
+    ("k_setting_lock", "plugin = ?", "{plugin}"),
+    ("k_audit", "substr(subject, 1, length(?)) = ?", "plugin/{plugin}/settings/"),
     ("k_layout", "substr(widget, 1, length(?)) = ?", "{plugin}."),
     ("k_delivery", "plugin = ?", "{plugin}"),
     ("k_outbox", "object = ?", "{plugin}"),

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
+from typing import Any
 
 from karvan.access.actors import Actor
 from karvan.access.guard import enter
 from karvan.access.moment import Moment
 from karvan.database import Database
 from karvan.metadata.catalog import Catalog, ObjectType
-from karvan.metadata.store import Catalogs
+from karvan.metadata.store import Catalogs, read_own_settings
 from karvan.records.model import WriteModel
 from karvan.records.portal import Portal
 from karvan.records.reader import Plans, Reader
@@ -124,7 +125,14 @@ class Records:
             catalog=catalog,
             records=records,
             source=source,
+            own_settings=lambda plugin: self._own_settings(actor, plugin),
         )
+
+    def _own_settings(self, actor: Actor, plugin: str) -> Mapping[str, Any]:
+        if actor.id is None:
+            return {}
+        with self._database.read() as connection:  # inside a transaction it is that one
+            return read_own_settings(connection, plugin, actor.id)
 
     def _reader(self, actor: Actor, catalog: Catalog, *, proved: bool) -> Reader:
         return Reader(

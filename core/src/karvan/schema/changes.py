@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 import orjson
 
-from karvan.database import Database, Transaction
+from karvan.database import Database, Transaction, audit
 from karvan.metadata.catalog import Catalog, Definition, FieldType, ObjectType, build_catalog, object_uid
 from karvan.metadata.kinds import moment_text
 from karvan.metadata.store import Catalogs, read_definitions, read_plugins, read_version, write_definitions
@@ -217,6 +217,8 @@ def _write_plugin(transaction: SchemaTransaction, edit: Edit, actor: Actor) -> b
             " WHERE id = ? AND state <> 'off'",
             (at, actor.id, edit.plugin),
         )
+        if done.rowcount:
+            audit.append(transaction, actor.id, "plugin.disabled", f"plugin/{edit.plugin}")
         return bool(done.rowcount)
     if not isinstance(edit, EnablePlugin):
         return False
@@ -234,6 +236,8 @@ def _write_plugin(transaction: SchemaTransaction, edit: Edit, actor: Actor) -> b
         " manifest = excluded.manifest, changed_at = excluded.changed_at, changed_by = excluded.changed_by",
         (edit.manifest.id, *values, at, actor.id),
     )
+    before = row[1] if row is not None and row[0] == "on" else None
+    audit.append(transaction, actor.id, "plugin.enabled", f"plugin/{edit.manifest.id}", before, edit.version)
     return True
 
 

@@ -30,11 +30,7 @@ def add_routes(web: Blueprint, workspace: Workspace) -> None:
     def change_plugin_settings(plugin: str) -> Response | tuple[str, int]:
         actor = signed_in(workspace)
         formats = this_visit(workspace).formats
-        values = {
-            s.setting.name: _typed(s.setting, request.form, formats)
-            for s in _declared(workspace, plugin)
-            if not (s.setting.secret and not request.form.get(s.setting.name))  # an empty one stays as it is
-        }
+        values = _changed(_declared(workspace, plugin), request.form, formats)
         try:
             workspace.plugin_settings.change(actor, plugin, values)
         except ValidationFailed as exc:
@@ -92,6 +88,23 @@ def _shown(declared: Setting, value: Any, formats: Formats) -> Any:
     if value is None:
         return ""
     return formats.plain_number(str(value)) if declared.type in ("integer", "decimal") else str(value)
+
+
+def _changed(found: list[SettingValue], form: Mapping[str, str], formats: Formats) -> dict[str, Any]:
+    """What differs from what the form showed: what nobody touched goes on inheriting."""
+    values = {}
+    for one in found:
+        typed = _typed(one.setting, form, formats)
+        if one.setting.secret:
+            if typed is not None:  # an empty one stays as it is
+                values[one.setting.name] = typed
+        elif typed != _plain(one) or one.problems:
+            values[one.setting.name] = typed
+    return values
+
+
+def _plain(found: SettingValue) -> Any:
+    return bool(found.value) if found.setting.type == "boolean" else found.value
 
 
 def _typed(declared: Setting, form: Mapping[str, str], formats: Formats) -> Any:

@@ -57,11 +57,15 @@ def add_guest(ctx: PageContext, request: Request) -> Response:
     return redirect_to(ctx.url("/"))
 
 
+TOLD_TO_GUESTS = ("house_rules", "place", "rules_since", "closed_until", "questions_to", "map")
+"""Settings that stand on the page of the house rules."""
+
+
 @router.page("/rules", public=Public(authenticate=anybody))
 def rules(ctx: PageContext, request: Request) -> Response:
     """The house rules, for guests; who has read them is remembered by their own browser."""
-    body = ctx.render("rules.html", rules=ctx.settings["house_rules"], place=ctx.settings["place"],
-                      again="read" in request.cookies)  # fmt: skip
+    shown = {name: ctx.settings[name] for name in TOLD_TO_GUESTS}
+    body = ctx.render("rules.html", **shown, again="read" in request.cookies)
     return Response(body=body, cookies=(Cookie(name="read", value="yes", max_age=86_400),))
 
 

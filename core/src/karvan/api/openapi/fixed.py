@@ -19,6 +19,7 @@ from karvan.api.openapi.parts import (
     operation,
     ref,
 )
+from karvan_sdk.plugin_settings import SETTING_SCOPES
 
 _NAME: Json = {"type": "string", "minLength": 1, "maxLength": 80}
 _OBJECT: Json = {"name": "object", "in": "path", "required": True, "schema": _NAME}
@@ -82,6 +83,7 @@ FIXED_SCHEMAS["plugin"] = {
         "installed": {"type": "boolean"},
         "version": TEXT,
         "problems": list_of(TEXT),
+        "warnings": list_of(TEXT),
     },
     "required": ["id", "name", "state", "enabled", "installed"],
 }
@@ -133,9 +135,15 @@ FIXED_SCHEMAS["plugin_setting"] = an_object(
         "help": TEXT,
         "required": {"type": "boolean"},
         "secret": {"type": "boolean"},
+        "scopes": list_of({"enum": list(SETTING_SCOPES)}),
         "default": {},
         "value": {},
         "is_set": {"type": "boolean"},
+        "source": {"enum": ["default", *SETTING_SCOPES]},
+        "inherited": {},
+        "lost": {"type": "boolean"},
+        "lock": {"type": ["string", "null"]},
+        "problems": list_of(TEXT),
     }
 )
 FIXED_SCHEMAS["widget"] = an_object(

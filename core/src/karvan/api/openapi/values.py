@@ -6,7 +6,8 @@ from collections.abc import Iterable
 from typing import Any
 
 from karvan.metadata.catalog import FieldType, ObjectType
-from karvan.metadata.kinds import ID_MAX, INTEGER_MAX, LONG_TEXT_MAX, TEXT_MAX
+from karvan.metadata.kinds import ID_MAX, LONG_TEXT_MAX, TEXT_MAX
+from karvan_sdk.values import INTEGER_MAX
 
 Json = dict[str, Any]
 _EMPTY: Json = {"enum": [None, ""]}

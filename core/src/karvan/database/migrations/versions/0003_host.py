@@ -1,5 +1,7 @@
 """The host, deepened: what it remembers of how plugins fare and of what was set."""
 
+from typing import Any
+
 import sqlalchemy as sa
 from alembic import op
 
@@ -8,11 +10,25 @@ from karvan.database.models import Moment
 revision = "0003"
 down_revision = "0002"
 
+BIG = sa.BigInteger()
 ID = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+TEXT = sa.Text()
+
+
+def _column(
+    name: str, type_: sa.types.TypeEngine[Any], *, empty: bool = False, key: bool = False
+) -> sa.Column[Any]:
+    return sa.Column(name, type_, nullable=empty, primary_key=key, autoincrement=False)
+
+
+def _id() -> sa.Column[Any]:
+    return sa.Column("id", ID, primary_key=True, autoincrement=True)
 
 
 def upgrade() -> None:
     """Add the tables, part by part; each part stands in a function of its own."""
+    _scope_settings()
+    _add_audit()
     _add_accidents()
     _add_suspensions()
     _add_jobs()
@@ -82,3 +98,47 @@ def _add_suspensions() -> None:
         *(sa.Column(name, sa.Text(), primary_key=True) for name in ("plugin", "object", "action")),
         *(sa.Column(name, sa.Text(), nullable=False) for name in ("condition", "edition")),
     )
+
+
+def _scope_settings() -> None:
+    """Settings get scopes: what was set until now holds for all. Secrets are sealed by who migrates: see
+    `karvan.plugins.settings`."""
+    kept = list(op.get_bind().execute(sa.text("SELECT plugin, name, value FROM k_setting")))
+    op.drop_table("k_setting")
+    table = op.create_table(
+        "k_setting",
+        _column("plugin", TEXT, key=True),
+        _column("name", TEXT, key=True),
+        _column("scope", TEXT, key=True),
+        _column("scope_id", BIG, key=True),
+        _column("value", TEXT),
+    )
+    assert table is not None
+    op.bulk_insert(
+        table,
+        [
+            {"plugin": plugin, "name": name, "scope": "system", "scope_id": 0, "value": value}
+            for plugin, name, value in kept
+        ],
+    )
+    op.create_table(
+        "k_setting_lock",
+        _column("plugin", TEXT, key=True),
+        _column("name", TEXT, key=True),
+        _column("reason", TEXT),
+    )
+
+
+def _add_audit() -> None:
+    op.create_table(
+        "k_audit",
+        _id(),
+        _column("at", Moment()),
+        _column("actor_id", BIG, empty=True),
+        _column("action", TEXT),
+        _column("subject", TEXT),
+        _column("before", TEXT, empty=True),
+        _column("after", TEXT, empty=True),
+        sqlite_autoincrement=True,
+    )
+    op.create_index("ix_k_audit_subject", "k_audit", ["subject", "id"])
