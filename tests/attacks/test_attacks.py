@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from karvan.plugins.secrets import PluginSecrets
 from karvan.testing import InstallPlugin, admin_of, make_client, make_page_client
 from karvan.workspace import Workspace
 from karvan_sdk import Conflict, HookContext, PageContext, WidgetContext
@@ -98,6 +99,17 @@ def test_the_settings_are_those_of_the_plugin_alone(let_in: LetIn) -> None:
         let_in(Animal(name="settings", body=body, rules=frozenset(), more='[[settings]]\nname = "a"\n'))
     )
     assert answer.get_json() == ["thief", {"a": None}]
+
+
+def test_secrets_of_another_plugin_are_not_seen_even_with_the_grant(let_in: LetIn) -> None:
+    body = "return json_response([ctx.secrets.names(), ctx.secrets.get('key'), ctx.secrets.get('crm/key')])"
+    workspace = let_in(
+        Animal(name="secrets", body=body, rules=frozenset(), more='capabilities = ["secrets"]\n')
+    )
+    PluginSecrets("crm", workspace.database, workspace.vault, check=lambda capability: None).set(
+        "key", "sesame"
+    )
+    assert go(workspace).get_json() == [[], None, None]
 
 
 # -- a manifest that wants more later ----------------------------------------------------------------------
