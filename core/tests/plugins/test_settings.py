@@ -24,6 +24,7 @@ from karvan.testing import (
     WorkspaceWith,
     admin_of,
     make_client,
+    make_page_client,
     postgresql_database,
     set_settings,
 )
@@ -442,3 +443,83 @@ def test_the_hash_of_settings_tells_states_apart_and_nothing_of_persons(lamp: Wo
     assert now() == first
     assert re.fullmatch("[0-9a-f]{16}", first)
     assert hash_settings({"a": 1, "b": 2}) == hash_settings({"b": 2, "a": 1})
+
+
+# -- REST and pages ----------------------------------------------------------------------------------------
+
+
+def test_everybody_sets_their_own_over_rest_and_administrators_lock(lamp: Workspace, bo: Actor) -> None:
+    own, boss = make_client(lamp, bo), make_client(lamp)
+    done = own.patch("/api/v1/me/settings/lamp", json={"colour": "blue"})
+    assert done.status_code == 200
+    (colour, pin) = own.get("/api/v1/me/settings").get_json()["data"]
+    assert (colour["plugin"], colour["value"], colour["source"]) == ("lamp", "blue", "user")
+    assert (colour["inherited"], pin["name"], pin["value"]) == ("white", "pin", None)
+    path = "/api/v1/plugins/lamp/settings/colour/lock"
+    assert own.put(path, json={"reason": "no"}).status_code == 403
+    assert boss.put(path, json={"why": "no"}).status_code == 422
+    assert boss.put(path, json={"reason": "One for all."}).status_code == 200
+    refused = own.patch("/api/v1/me/settings/lamp", json={"colour": "red", "since": 1})
+    assert {e["field"]: e["code"] for e in refused.get_json()["errors"]} == {
+        "colour": "locked",
+        "since": "scope",
+    }
+    assert boss.delete(path).status_code == 200
+    assert (
+        own.patch("/api/v1/me/settings/lamp", json={"colour": None}).get_json()["data"][0]["value"] == "white"
+    )
+
+
+def test_the_audit_is_told_to_administrators_page_by_page(lamp: Workspace, bo: Actor) -> None:
+    boss = make_client(lamp)
+    for colour in ("red", "blue"):
+        set_settings(lamp, "lamp", {"colour": colour})
+    page = boss.get("/api/v1/plugins/lamp/audit?limit=2").get_json()
+    assert [(e["before"], e["after"]) for e in page["data"]] == [("red", "blue"), (None, "red")]
+    rest = boss.get(f"/api/v1/plugins/lamp/audit?after={page['next']}").get_json()
+    assert ([e["action"] for e in rest["data"]], rest["next"]) == (["plugin.enabled"], None)
+    everything = boss.get("/api/v1/audit").get_json()["data"]
+    assert {e["subject"] for e in everything} >= {"plugin/crm", "plugin/lamp"}
+    assert boss.get("/api/v1/audit?after=x").status_code == 400
+    assert make_client(lamp, bo).get("/api/v1/audit").status_code == 403
+
+
+def test_the_page_says_where_a_value_comes_from_and_takes_it_back(lamp: Workspace) -> None:
+    page, path = make_page_client(lamp), "/settings/plugins/lamp"
+    assert page.post(path, data={"colour": "white", "since": "2026-03-31"}).status_code == 302
+    assert stored(lamp) == {("since", "system", 0): "2026-03-31"}  # what nobody touched goes on inheriting
+    shown = page.get(path).get_data(as_text=True)
+    assert "Set for all" in shown
+    assert 'value="2026-03-31"' in shown
+    assert "plugin.enabled" in shown  # the audit
+    assert page.post(path, data={"reset": "since"}).status_code == 302
+    assert stored(lamp) == {}
+
+
+def test_an_administrator_locks_on_the_page_and_everybody_sees_why(lamp: Workspace, bo: Actor) -> None:
+    boss, own = make_page_client(lamp), make_page_client(lamp, bo)
+    assert 'href="/settings/me/lamp"' in own.get("/settings/me").get_data(as_text=True)
+    assert own.post("/settings/me/lamp", data={"colour": "blue", "pin": "1234"}).status_code == 302
+    shown = own.get("/settings/me/lamp").get_data(as_text=True)
+    assert "Set by you" in shown
+    assert "1234" not in shown
+    wrong = own.post("/settings/me/lamp", data={"colour": "green"})
+    assert (wrong.status_code, "not one of the choices" in wrong.get_data(as_text=True)) == (422, True)
+    assert 'aria-invalid="true"' in wrong.get_data(as_text=True)
+    path = "/settings/plugins/lamp/lock"
+    assert own.post(path, data={"lock": "colour", "reason": "no"}).status_code == 403
+    assert boss.post(path, data={"lock": "colour", "reason": ""}).status_code == 422
+    assert boss.post(path, data={"lock": "colour", "reason": "One for all."}).status_code == 302
+    assert "One for all." in own.get("/settings/me/lamp").get_data(as_text=True)
+    assert boss.post(path, data={"unlock": "colour"}).status_code == 302
+    assert own.get("/settings/me/elephant").status_code == 404
+
+
+@pytest.mark.parametrize("language", ["ru", "fa", "zh"])
+def test_the_pages_are_drawn_in_every_direction(lamp: Workspace, language: str) -> None:
+    page = make_page_client(lamp)
+    page.set_cookie("karvan_language", language)
+    for path in ("/settings/me", "/settings/me/lamp", "/settings/plugins/lamp"):
+        answer = page.get(path)
+        assert answer.status_code == 200
+        assert f'dir="{"rtl" if language == "fa" else "ltr"}"' in answer.get_data(as_text=True)

@@ -9,7 +9,7 @@ from typing import Any
 from flask import Flask, request
 from werkzeug.routing import BaseConverter
 
-from karvan.api import meta, plugins, records, system, widgets
+from karvan.api import audit, meta, plugins, records, system, widgets
 from karvan.api.call import Call, Workspace, identify
 from karvan.api.docs import add_docs
 from karvan.api.plugin_routes import add_plugin_routes
@@ -71,8 +71,16 @@ ROUTES = (
     _route("/plugins/<plugin>/disable", POST=plugins.disable_plugin),
     _route("/plugins/<plugin>/x-ray", GET=plugins.xray_with),
     _route("/plugins/<plugin>/settings", GET=plugins.list_settings, PATCH=plugins.change_settings),
+    _route(
+        "/plugins/<plugin>/settings/<setting>/lock",
+        PUT=plugins.lock_setting, DELETE=plugins.unlock_setting,
+    ),
+    _route("/plugins/<plugin>/audit", GET=audit.list_plugin_audit),
+    _route("/audit", GET=audit.list_audit),
     _route("/widgets", GET=widgets.list_widgets, PATCH=widgets.choose_widget),
     _route("/me", GET=system.show_me),
+    _route("/me/settings", GET=plugins.list_own_settings),
+    _route("/me/settings/<plugin>", PATCH=plugins.change_own_settings),
 )  # fmt: skip
 
 

@@ -158,6 +158,11 @@ class PluginSettings:
             audit.append(transaction, actor.id, "setting.unlocked", _subject(plugin, name), before)
             _raise_version(transaction)
 
+    def changes(self, subject: str = "", limit: int = 50, before: int | None = None) -> audit.AuditPage:
+        """The newest entries of the audit about a subject; the caller shows them to administrators only."""
+        with self._database.read() as connection:
+            return audit.read(connection, subject=subject, limit=limit, before=before)
+
     def examine(self, catalog: Catalog, host: Host) -> None:
         """Tell the host which stored settings of a new catalog are passed over, and why."""
         for plugin in catalog.plugins:

@@ -7,8 +7,10 @@ from typing import Any
 
 from karvan.api.bodies import PARTS_MAX
 from karvan.api.openapi.parts import (
+    AFTER,
     DRY_RUN,
     ID,
+    LIMIT,
     PREFIX,
     TEXT,
     Json,
@@ -25,6 +27,7 @@ _NAME: Json = {"type": "string", "minLength": 1, "maxLength": 80}
 _OBJECT: Json = {"name": "object", "in": "path", "required": True, "schema": _NAME}
 _FIELD: Json = {"name": "field", "in": "path", "required": True, "schema": _NAME}
 _PLUGIN: Json = {"name": "plugin", "in": "path", "required": True, "schema": _NAME}
+_SETTING: Json = {"name": "setting", "in": "path", "required": True, "schema": _NAME}
 _MANY_FIELDS = an_object({"fields": list_of(ref("meta.field"), minItems=1, maxItems=PARTS_MAX)})
 _SHOWN_FIELD: Json = {
     "type": "object",
@@ -144,6 +147,25 @@ FIXED_SCHEMAS["plugin_setting"] = an_object(
         "lost": {"type": "boolean"},
         "lock": {"type": ["string", "null"]},
         "problems": list_of(TEXT),
+    }
+)
+FIXED_SCHEMAS["own_setting"] = an_object({"plugin": TEXT, **FIXED_SCHEMAS["plugin_setting"]["properties"]})
+FIXED_SCHEMAS["audit_page"] = an_object(
+    {
+        "data": list_of(
+            an_object(
+                {
+                    "id": {"type": "integer"},
+                    "at": TEXT,
+                    "actor": {"type": ["integer", "null"]},
+                    "action": TEXT,
+                    "subject": TEXT,
+                    "before": {},
+                    "after": {},
+                }
+            )
+        ),
+        "next": {"type": ["string", "null"]},
     }
 )
 FIXED_SCHEMAS["widget"] = an_object(
@@ -360,6 +382,45 @@ FIXED_PATHS: dict[str, Json] = {
             body={"type": "object"},
         ),
     },
+    f"{PREFIX}/plugins/{{plugin}}/settings/{{setting}}/lock": {
+        "put": _fixed(
+            "plugins",
+            "lock_plugin_setting",
+            "Take a setting out of people's hands",
+            {"200": json_answer("All, as they stand now.", _data(list_of(ref("plugin_setting"))))},
+            _META_BODY,
+            parameters=[_PLUGIN, _SETTING],
+            body=an_object({"reason": {"type": "string", "minLength": 1, "maxLength": 500}}),
+        ),
+        "delete": _fixed(
+            "plugins",
+            "unlock_plugin_setting",
+            "Give a setting back to people",
+            {"200": json_answer("All, as they stand now.", _data(list_of(ref("plugin_setting"))))},
+            (404, 422),
+            parameters=[_PLUGIN, _SETTING],
+        ),
+    },
+    f"{PREFIX}/plugins/{{plugin}}/audit": {
+        "get": _fixed(
+            "audit",
+            "plugin_audit",
+            "What happened to a plugin",
+            {"200": json_answer("One page, the newest first.", ref("audit_page"))},
+            (400,),
+            parameters=[_PLUGIN, LIMIT, AFTER],
+        )
+    },
+    f"{PREFIX}/audit": {
+        "get": _fixed(
+            "audit",
+            "audit",
+            "Who changed what of the workspace",
+            {"200": json_answer("One page, the newest first.", ref("audit_page"))},
+            (400,),
+            parameters=[LIMIT, AFTER],
+        )
+    },
     f"{PREFIX}/widgets": {
         "get": _fixed(
             "widgets",
@@ -383,6 +444,29 @@ FIXED_PATHS: dict[str, Json] = {
                 optional=("widget", "enabled", "order"),
             ),
         ),
+    },
+    f"{PREFIX}/me/settings": {
+        "get": _fixed(
+            "me",
+            "own_settings",
+            "What you may set for yourself",
+            {"200": json_answer("All.", _data(list_of(ref("own_setting"))))},
+        )
+    },
+    f"{PREFIX}/me/settings/{{plugin}}": {
+        "patch": _fixed(
+            "me",
+            "change_own_settings",
+            "Set for yourself",
+            {
+                "200": json_answer(
+                    "Those of the plugin, as they hold now.", _data(list_of(ref("own_setting")))
+                )
+            },
+            _META_BODY,
+            parameters=[_PLUGIN],
+            body={"type": "object"},
+        )
     },
     f"{PREFIX}/me": {
         "get": _fixed("me", "me", "Who am I", {"200": json_answer("The person.", _data(ref("me")))})
