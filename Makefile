@@ -69,6 +69,7 @@ lint: $(READY_TO_TEST)
 
 bench: $(READY_TO_TEST)
 	$(BIN)/python bench/run.py $(BENCH_ARGS)
+	$(BIN)/python bench/plugins.py --quick
 
 clean:
 	rm -rf $(VENV) .demo $(MARKET) .mypy_cache .pytest_cache .ruff_cache .hypothesis .schemathesis
