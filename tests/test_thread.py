@@ -6,19 +6,17 @@ import json
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.cookiejar import CookieJar
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
 from typing import Any
 from urllib.error import HTTPError
-from urllib.parse import urlencode
-from urllib.request import HTTPCookieProcessor, OpenerDirector, Request, build_opener, urlopen
+from urllib.request import Request, urlopen
 
 import pytest
 
 from karvan.testing import postgresql_database
-from tests.live import ADMIN, Server, run, serve
+from tests.live import ADMIN, Browser, Server, run, serve
 from tests.snapshot import take_snapshot
 from tests.source import ROOT
 from tests.wheels import STARTER, build_wheels, serve_wheels
@@ -49,27 +47,6 @@ def database_of(engine: str, home: Path) -> Iterator[str]:
     else:
         with postgresql_database() as url:
             yield url
-
-
-class Browser:
-    """A person in front of the pages of a running server."""
-
-    def __init__(self, server: Server, email: str) -> None:
-        self._root = f"http://127.0.0.1:{server.port}"
-        self._opener: OpenerDirector = build_opener(HTTPCookieProcessor(CookieJar()))
-        found = re.search(r'name="csrf_token" value="([^"]+)"', self.get("/login"))
-        assert found
-        self._token = found[1]
-        self.post("/login", email=email, password="a good password")
-
-    def get(self, path: str) -> str:
-        with self._opener.open(f"{self._root}{path}", timeout=60) as answer:
-            return str(answer.read().decode())
-
-    def post(self, path: str, **fields: str) -> str:
-        data = urlencode({**fields, "csrf_token": self._token}).encode()
-        with self._opener.open(Request(f"{self._root}{path}", data=data), timeout=60) as answer:
-            return str(answer.read().decode())
 
 
 def widgets_in(html: str) -> set[str]:

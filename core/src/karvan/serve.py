@@ -44,6 +44,8 @@ LOOK_S = 0.1
 """How often the parent looks for children that ended."""
 STEADY_S = 3.0
 """How long a worker lives with its plugins before the start counts as complete."""
+RESPAWNS_MAX = 30
+"""How often page workers are started again before a start that is not complete is given up."""
 OOM_SCORE = "500"
 ORPHAN_CODE = 71
 log = logging.getLogger("karvan.serve")
@@ -232,17 +234,23 @@ def _start_worker() -> subprocess.Popen[bytes]:
 class _Respawns(dict[int, float]):
     """When granian started each worker again, as its check for crash loops asks.
 
-    Two ends of one worker within seconds make granian give up and end the server. That is right while it
-    starts; later it is a person who tries twice what a broken plugin answers.
+    Two ends of one worker within seconds make granian give up and end the server. But a person may try
+    twice what a broken plugin answers, and of several plugins that end their process at import each costs
+    a start. So only a start that is not complete after many tries is given up.
     """
 
     def __init__(self, home: Path) -> None:
         self._home = home
+        self._count = 0
         super().__init__()
 
+    def __setitem__(self, key: int, value: float) -> None:
+        self._count = self._count + 1 if incomplete_starts(self._home) else 0
+        super().__setitem__(key, value)
+
     def get(self, key: int, default: Any = None) -> Any:
-        """When a worker was started again; long ago, once the start was complete."""
-        return super().get(key, default) if incomplete_starts(self._home) else default
+        """When a worker was started again; long ago, unless that was too often."""
+        return super().get(key, default) if self._count > RESPAWNS_MAX else default
 
 
 def _make_server(settings: Settings) -> Any:

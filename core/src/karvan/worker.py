@@ -19,6 +19,8 @@ from karvan_sdk.errors import KarvanError, PluginFailed, TryLater
 LIMIT_S = 30.0
 GRACE_S = 5.0
 IDLE_S = 0.25
+SUSPENDED_S = 60.0
+"""After how long it is asked again whether a suspended plugin is called again."""
 SETTLE_S = 1.0
 """How often the worker looks whether a process has ended with a plugin on top."""
 FAULT_S = 5.0
@@ -48,6 +50,9 @@ def do_job(workspace: Workspace) -> bool:
     job = workspace.jobs.claim(workspace.catalogs.current())
     if job is None:
         return False
+    if workspace.host.suspension(job.plugin) is not None:
+        workspace.jobs.later(job, SUSPENDED_S)
+        return True
     actor = Actor.system() if job.actor_id is None else workspace.actors.by_id(job.actor_id)
     try:
         if actor is None:
@@ -116,6 +121,9 @@ def _take_turns(workspace: Workspace, stop: threading.Event, clock: Clock) -> No
 
 
 def _tell(workspace: Workspace, batch: Batch) -> None:
+    if workspace.host.suspension(batch.plugin) is not None:  # told once it is called again; no attempt counts
+        workspace.deliveries.later(batch, SUSPENDED_S)
+        return
     moment = workspace.records.moment(Actor.system(), source=f"plugin:{batch.plugin}")
     arguments = (
         {}

@@ -68,6 +68,7 @@ class Workspace:
             box=self.box,
             code=code,
             safe_mode=settings.safe_mode,
+            suspended=self.accidents.suspended,
         )
         self.catalogs = Catalogs(self.database, complete=self._complete)
         self.actors = Actors(self.database, settings)

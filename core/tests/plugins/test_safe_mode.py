@@ -197,7 +197,7 @@ def test_the_list_says_what_happened_and_what_to_do(den: Workspace) -> None:
     assert "A process ended while its code ran in 'check_records'" in problem
     assert "It took longer than 8 s. Disable it" in problem
     den.accidents.record(Accident(plugin="den", version="0.0.1", hook="import", why=why))
-    assert den.plugins.info("den").problems == ()  # that version is gone
+    assert den.plugins.info("den").problems == ()  # that version is gone; one at import, but not of this one
 
 
 # -- starts ------------------------------------------------------------------------------------------------

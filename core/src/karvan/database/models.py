@@ -267,7 +267,7 @@ class LayoutRow(db.Model):  # type: ignore[name-defined,misc]
 
 
 class AccidentRow(db.Model):  # type: ignore[name-defined,misc]
-    """A process that ended while code of a plugin was on top of it."""
+    """A process that ended while code of a plugin was on top of it. `counts`: towards its suspension."""
 
     __tablename__ = "k_accident"
     id: Mapped[int] = mapped_column(ID, primary_key=True, autoincrement=True)
@@ -277,6 +277,7 @@ class AccidentRow(db.Model):  # type: ignore[name-defined,misc]
     hook: Mapped[str] = mapped_column(Text)
     why: Mapped[str] = mapped_column(Text)
     stack: Mapped[str] = mapped_column(Text)
+    counts: Mapped[bool]
     __table_args__ = (Index("ix_k_accident_plugin", "plugin"), {"sqlite_autoincrement": True})
 
 

@@ -9,8 +9,11 @@ from typing import Any
 
 from karvan.database import Database
 from karvan.metadata.kinds import moment_text, read_moment
+from karvan.plugins.blackbox import IMPORT
 
 STACK_MAX = 2000
+CALLS_MAX = 2
+"""Accidents in calls of one version that suspend it; at import the first one does."""
 KEPT = 20
 """Accidents that are kept of one plugin; older ones go."""
 
@@ -47,8 +50,20 @@ class Accident:
         )
 
 
+@dataclass(frozen=True, kw_only=True)
+class Suspension:
+    """Why the code of one version of a plugin is not used, and what to do: `why` is whole sentences."""
+
+    version: str
+    why: str
+
+
 class Accidents:
-    """The accidents of one workspace, as its table `k_accident` keeps them."""
+    """The accidents of one workspace, as its table `k_accident` keeps them.
+
+    One at the import of its code, or `CALLS_MAX` in calls, suspend a version of a plugin. Enabling it again
+    is a new chance: the accidents before it stay on record and count no more.
+    """
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -59,10 +74,11 @@ class Accidents:
         with self._database.write() as transaction:
             at = moment_text(now) if transaction.dialect == "sqlite" else now
             transaction.execute(
-                "INSERT INTO k_accident (at, plugin, version, hook, why, stack) VALUES (?, ?, ?, ?, ?, ?)",
+                "INSERT INTO k_accident (at, plugin, version, hook, why, stack, counts)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?)",
                 (
                     at, accident.plugin, accident.version, accident.hook, accident.why,
-                    accident.stack[:STACK_MAX],
+                    accident.stack[:STACK_MAX], True,
                 ),
             )  # fmt: skip
             transaction.execute(
@@ -70,6 +86,29 @@ class Accidents:
                 " WHERE plugin = ? ORDER BY id DESC LIMIT ?)",
                 (accident.plugin, accident.plugin, KEPT),
             )
+            # every process looks at the next request who is suspended
+            transaction.execute("UPDATE k_state SET version = version + 1 WHERE id = 1")
+
+    def suspended(self) -> Mapping[str, Suspension]:
+        """The plugins whose last version that had an accident is suspended, by plugin."""
+        with self._database.read() as connection:
+            rows = connection.fetchall(
+                "SELECT at, plugin, version, hook, why, stack FROM k_accident WHERE counts = ? ORDER BY id",
+                (True,),
+            )
+        found: dict[str, list[Accident]] = {}
+        for one in map(_accident, rows):
+            found.setdefault(one.plugin, []).append(one)
+        return {
+            plugin: Suspension(version=of_it[-1].version, why=why)
+            for plugin, of_it in found.items()
+            if (why := _why_suspended([a for a in of_it if a.version == of_it[-1].version]))
+        }
+
+    def give_chance(self, plugin: str) -> None:
+        """Let the accidents of a plugin count no more; they stay on record."""
+        with self._database.write() as transaction:
+            transaction.execute("UPDATE k_accident SET counts = ? WHERE plugin = ?", (False, plugin))
 
     def last(self) -> Mapping[str, Accident]:
         """The newest accident of each plugin that had one, by plugin."""
@@ -89,6 +128,19 @@ class Accidents:
                 (plugin,),
             )
         return tuple(_accident(row) for row in rows)
+
+
+def _why_suspended(accidents: Sequence[Accident]) -> str:
+    """Whole sentences, or empty where these accidents of one version don't suspend it."""
+    at_import = [a for a in accidents if a.hook == IMPORT]
+    if not at_import and len(accidents) < CALLS_MAX:
+        return ""
+    last = (at_import or accidents)[-1]
+    times = "when it was imported" if at_import else f"{len(accidents)} times"
+    return (
+        f"It is suspended: it ended a process {times}, last in '{last.hook}'. {last.why} Install another "
+        "version, or disable it; to try it again, disable and enable it."
+    )
 
 
 def _accident(row: Sequence[Any]) -> Accident:

@@ -13,6 +13,7 @@ from types import MappingProxyType
 from typing import Any
 
 from karvan.access.moment import Moment
+from karvan.plugins.accidents import Suspension
 from karvan.plugins.answers import is_wait, read_caller, read_html, read_message, read_response
 from karvan.plugins.blackbox import IMPORT, NOBODY, BlackBox, make_mark
 from karvan.plugins.breaker import BreakerOpen, Breakers, Trip
@@ -88,8 +89,8 @@ class Status:
     """How an enabled plugin fares in this process.
 
     `state` is `ready`, `degraded` (works in part), `failed` (its code is not used), `missing` (not
-    installed) or `resting` (safe mode: no code is used). `problems` says why, one sentence each; `warnings`
-    tell what works and yet needs somebody.
+    installed), `suspended` (it ended processes, so its code is not used) or `resting` (safe mode: no code is
+    used). `problems` says why, one sentence each; `warnings` tell what works and yet needs somebody.
     """
 
     plugin: str
@@ -158,14 +159,18 @@ class Host:
         code: bool = True,
         safe_mode: bool = False,
         suspend: Callable[[Trip, str], None] = lambda trip, version: None,
+        suspended: Callable[[], Mapping[str, Suspension]] = lambda: {},
     ) -> None:
         """`means` are what plugins may borrow; `box` is told whose code is on top. Without `code`, or in
-        safe mode, none is imported or called."""
+        safe mode, none is imported or called, nor is that of `suspended` plugins, who are asked for at
+        each `sync`."""
         self._discovery = discovery
         self._box = box or BlackBox()
         self._code = code and not safe_mode
         self._safe_mode = safe_mode
         self._vault = Vault(home)
+        self._read_suspended = suspended
+        self._suspended: Mapping[str, Suspension] = {}
         self._files = home / "files"
         self._means = means
         self._lock = threading.RLock()
@@ -189,7 +194,16 @@ class Host:
         """
         found = self._discovery.installed()
         known = [found.get(i) or Installed(id=i, manifest=None) for i in dict.fromkeys(plugin_ids)]
-        return self.load(known)
+        suspended = self._read_suspended()
+        with self._lock:
+            if suspended != self._suspended:
+                self._suspended, self._asked = suspended, ()
+            return self.load(known)
+
+    def suspension(self, plugin: str) -> Suspension | None:
+        """Why an enabled plugin is not called for now; None for one that is."""
+        status = self._plan.status.get(plugin)
+        return self._suspended.get(plugin) if status and status.state == "suspended" else None
 
     def load(self, enabled: Sequence[Installed]) -> Mapping[str, Status]:
         """Import what is new among the enabled plugins, drop what went, and swap the plan.
@@ -200,7 +214,7 @@ class Host:
             asked = tuple(enabled)
             if asked == self._asked:
                 return self.status()
-            wanted = {i.id: i for i in enabled}
+            wanted = {i.id: i for i in enabled if not self._is_suspended(i)}
             for plugin in [p for p in self._loaded if self._loaded[p].installed != wanted.get(p)]:
                 self._drop(plugin)
             if not self._code:
@@ -212,6 +226,11 @@ class Host:
             for one in enabled:
                 if one.manifest is None:
                     status[one.id] = _absent(one)
+                elif self._is_suspended(one):
+                    why = self._suspended[one.id].why
+                    status[one.id] = Status(
+                        plugin=one.id, state="suspended", version=one.version, problems=(why,)
+                    )
                 elif one.id in stuck:
                     self._drop(one.id)
                     why = f"Its order is a circle among: {', '.join(stuck)}."
@@ -625,6 +644,10 @@ class Host:
             else Status(plugin=one.id, state=state, version=one.version)
             for one in enabled
         }
+
+    def _is_suspended(self, installed: Installed) -> bool:
+        found = self._suspended.get(installed.id)
+        return found is not None and found.version == installed.version
 
     @contextmanager
     def _importing(self, installed: Installed) -> Iterator[None]:

@@ -38,8 +38,9 @@ class PluginInfo:
     """One plugin as a list shows it.
 
     `state` is `off`, `on`, `degraded` (on, works in part), `failed` (on, its code is not used), `missing`
-    (on, not installed), `resting` (on, not called in safe mode) or `broken` (off, its manifest can't be
-    read). `problems` says why; `warnings` tell what works and yet needs somebody.
+    (on, not installed), `suspended` (on, not called: it ended processes), `resting` (on, not called in safe
+    mode) or `broken` (off, its manifest can't be read). `problems` says why; `warnings` tell what works and
+    yet needs somebody.
     """
 
     id: str
@@ -177,6 +178,7 @@ class Plugins:
             return self._outcome(plugin, enabled=True, changed=False)
         self._check(installed, installed.manifest, rows)
         self._schema.enable_plugin(actor, installed.manifest, version=installed.version)
+        self._accidents.give_chance(plugin)
         self._host.sync(self.enabled())
         return self._outcome(plugin, enabled=True, changed=True)
 
@@ -288,7 +290,8 @@ class Plugins:
         state = "broken" if installed and manifest is None else "off"
         if row is not None:
             state, problems = self._fares(plugin, installed, problems)
-            if accident is not None and installed is not None and accident.version == installed.version:
+            is_its = installed is not None and accident is not None and accident.version == installed.version
+            if accident is not None and is_its and state != "suspended":
                 problems = (*problems, accident.sentence())
         stored = row.manifest if row is not None else {}
         if row is not None and manifest is not None:

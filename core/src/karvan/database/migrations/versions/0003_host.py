@@ -45,6 +45,7 @@ def _add_accidents() -> None:
             sa.Column(name, sa.Text(), nullable=False)
             for name in ("plugin", "version", "hook", "why", "stack")
         ),
+        sa.Column("counts", sa.Boolean(), nullable=False),
         sqlite_autoincrement=True,
     )
     op.create_index("ix_k_accident_plugin", "k_accident", ["plugin"])
