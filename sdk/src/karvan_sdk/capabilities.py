@@ -9,10 +9,18 @@ from typing import Literal
 _NAME = r"[a-z][a-z0-9]*(_{1,2}[a-z0-9]+)*"
 CAPABILITY = re.compile(
     r"files|jobs|mail|secrets|sql"
-    rf"|records:(read|write):(\*|{_NAME})"
+    rf"|records:(read|write):(\*|{_NAME}(\({_NAME}(,{_NAME})*\))?)"
     r"|http:(http://)?(\*\.)?[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:[1-9][0-9]{0,4})?"
 )
 """The whole grammar; a JSON Schema takes the same pattern."""
+
+
+def read_fields(capability: str, verb: str, object: str) -> frozenset[str] | None:
+    """The fields that `records:<verb>:<object>(<field>,…)` lists; None for every other text."""
+    head = f"records:{verb}:{object}("
+    if not capability.startswith(head) or not CAPABILITY.fullmatch(capability):
+        return None
+    return frozenset(capability[len(head) : -1].split(","))
 
 
 @dataclass(frozen=True, kw_only=True)

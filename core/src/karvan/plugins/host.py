@@ -825,9 +825,9 @@ def _narrowed(place: Place, plugin: str, loaded: Loaded, ctx: Moment) -> Place:
     if place.record is None or manifest is None:
         return place
     try:
-        Granted(plugin, granted_of(manifest, ctx.catalog), ctx.catalog).check("read", place.object)
+        granted = Granted(plugin, granted_of(manifest, ctx.catalog), ctx.catalog)
+        return replace(place, record=granted.shown(place.object, place.record))
     except NotAllowed:
         fields = ctx.catalog.object(place.object).fields
         own = {n: v for n, v in place.record.items() if n == "id" or fields[n].owner == f"plugin:{plugin}"}
         return replace(place, record=own)
-    return place
