@@ -19,6 +19,7 @@ OWNED = (
     "k_accident",
     "k_suspension",
     "k_restriction",
+    "k_figure",
 )
 """Static tables whose rows belong to objects and plugins."""
 

@@ -43,7 +43,7 @@ from tests import check_table, manifest_tables
 from tests.source import ROOT
 
 DOCS = ROOT / "docs"
-EDGES = ("GET /api/openapi.json", "GET /health", "GET /ready")
+EDGES = ("GET /api/openapi.json", "GET /health", "GET /metrics", "GET /ready")
 """What answers outside `/api/v1`."""
 
 

@@ -25,6 +25,7 @@ SQL_BUILDERS = {
     "karvan.events.queue",
     "karvan.metadata.expressions.sqlite",
     "karvan.metadata.store",
+    "karvan.plugins.figures",
     "karvan.plugins.uninstall",
     "karvan.records.aggregate",
     "karvan.records.model",

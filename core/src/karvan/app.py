@@ -16,7 +16,7 @@ from karvan.settings import Settings, load_settings
 from karvan.vault import read_secret
 from karvan.workspace import Workspace
 
-API_PATHS = ("/api", "/health", "/ready")
+API_PATHS = ("/api", "/health", "/ready", "/metrics")
 
 
 class Sessions(SecureCookieSessionInterface):
@@ -74,4 +74,5 @@ def create_app(settings: Settings | None = None, workspace: Workspace | None = N
     db.init_app(app)
     api.setup(app, workspace)
     web.setup(app, workspace)
+    app.teardown_request(lambda exc: workspace.figures.write_when_due())
     return app

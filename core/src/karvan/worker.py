@@ -116,6 +116,7 @@ def _take_turns(workspace: Workspace, stop: threading.Event, clock: Clock) -> No
         except Exception:  # what was claimed is told again; its attempt is counted
             log.exception("A turn of the worker failed.")
             busy, rest = False, FAULT_S
+        workspace.figures.write_when_due()
         if not busy:
             stop.wait(rest)
 

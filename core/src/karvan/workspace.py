@@ -16,6 +16,7 @@ from karvan.plugins.answered import Answers, name_edition
 from karvan.plugins.blackbox import BlackBox
 from karvan.plugins.deferred import Deferred
 from karvan.plugins.discovery import Discovery
+from karvan.plugins.figures import FigureStore
 from karvan.plugins.generations import Generations
 from karvan.plugins.host import Host
 from karvan.plugins.install import Installer
@@ -70,6 +71,7 @@ class Workspace:
             safe_mode=settings.safe_mode,
             suspended=self.accidents.suspended,
         )
+        self.figures = FigureStore(self.database, self.host.counted)
         self.catalogs = Catalogs(self.database, complete=self._complete)
         self.actors = Actors(self.database, settings)
         self.schema = Schema(self.database, self.catalogs, self._announce)
@@ -166,7 +168,8 @@ class Workspace:
             raise NotMade
 
     def close(self) -> None:
-        """Close this process's connections, and leave the code of its plugins."""
+        """Write what was counted, close this process's connections, and leave the code of its plugins."""
         self.deferred.run()
+        self.figures.write()
         self.database.close()
         self.generations.leave()

@@ -26,10 +26,7 @@ from karvan_sdk.errors import KarvanError, SchemaRefused
 MODELS = {
     "k_state", "k_definition", "k_ledger", "k_plugin", "k_user", "k_token", "k_session", "k_history",
     "k_outbox", "k_idempotency", "k_setting", "k_layout", "k_delivery", "k_job", "k_secret",
-    "k_accident",
-    "k_suspension",
-    "k_restriction",
-    "k_setting_lock", "k_audit",
+    "k_accident", "k_suspension", "k_restriction", "k_setting_lock", "k_audit", "k_figure",
 }  # fmt: skip
 
 

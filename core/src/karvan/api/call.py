@@ -17,7 +17,7 @@ from karvan.api.problems import BadJson, CsrfFailed, WrongMediaType
 from karvan.database import Database
 from karvan.metadata.schemas import Schemas
 from karvan.metadata.store import Catalogs
-from karvan.plugins import Host, PluginSettings
+from karvan.plugins import FigureStore, Host, PluginSettings
 from karvan.records.service import Records
 from karvan.settings import Settings
 from karvan.widgets import Layouts
@@ -48,6 +48,8 @@ class Workspace(Protocol):
     def plugin_settings(self) -> PluginSettings: ...
     @property
     def host(self) -> Host: ...
+    @property
+    def figures(self) -> FigureStore: ...
     @property
     def layouts(self) -> Layouts: ...
 

@@ -42,6 +42,14 @@ def enable_plugin(call: Call, plugin: str) -> Reply:
     return json_reply({"data": asdict(call.workspace.plugins.enable(actor, plugin))})
 
 
+def list_figures(call: Call, plugin: str) -> Reply:
+    """What the calls of a plugin cost in the last seven days, by hook."""
+    refuse_parameters(call.query)
+    call.prove_admin("plugins")
+    call.workspace.plugins.info(plugin)
+    return json_reply({"data": [one.as_dict() for one in call.workspace.figures.of(plugin)]})
+
+
 def list_settings(call: Call, plugin: str) -> Reply:
     """The settings of an enabled plugin; what a secret holds is not told."""
     refuse_parameters(call.query)

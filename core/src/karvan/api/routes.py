@@ -70,6 +70,7 @@ ROUTES = (
     _route("/plugins/<plugin>/enable", POST=plugins.enable_plugin),
     _route("/plugins/<plugin>/disable", POST=plugins.disable_plugin),
     _route("/plugins/<plugin>/x-ray", GET=plugins.xray_with),
+    _route("/plugins/<plugin>/figures", GET=plugins.list_figures),
     _route("/plugins/<plugin>/settings", GET=plugins.list_settings, PATCH=plugins.change_settings),
     _route(
         "/plugins/<plugin>/settings/<setting>/lock",
@@ -109,6 +110,9 @@ def _add_system_routes(app: Flask, workspace: Workspace, schemas: Schemas) -> No
 
     app.add_url_rule(
         "/api/openapi.json", endpoint="api.spec", view_func=_serve(show_spec, workspace, schemas)
+    )
+    app.add_url_rule(
+        "/metrics", endpoint="api.metrics", view_func=_serve(system.show_metrics, workspace, schemas)
     )
     app.add_url_rule("/health", endpoint="api.health", view_func=lambda: system.show_health(workspace))
     app.add_url_rule("/ready", endpoint="api.ready", view_func=lambda: system.show_readiness(workspace))

@@ -12,6 +12,7 @@ from karvan.api.openapi import build_spec
 from karvan.api.parameters import refuse_parameters
 from karvan.api.reply import Reply, empty_reply, json_reply
 from karvan.metadata.catalog import Catalog
+from karvan.plugins import MEDIA_TYPE, render_metrics
 
 
 def show_me(call: Call) -> Reply:
@@ -35,6 +36,13 @@ def show_me(call: Call) -> Reply:
 def show_health(workspace: Workspace) -> Reply:
     """The process is up; nothing else is asked. It says whether plugins are called."""
     return json_reply({"status": "ok", "safe_mode": workspace.settings.safe_mode})
+
+
+def show_metrics(call: Call) -> Reply:
+    """What plugins cost since they were first called, as Prometheus reads it; for administrators."""
+    refuse_parameters(call.query)
+    call.prove_admin("plugins")
+    return Reply(render_metrics(call.workspace.figures.always()).encode(), media_type=MEDIA_TYPE)
 
 
 def show_readiness(workspace: Workspace) -> Reply:

@@ -76,13 +76,29 @@ class Shelter:
         return self._connection.dialect == "postgresql" and raw.info.transaction_status == INERROR
 
 
+class Tally:
+    """How many statements a thread has sent, however many connections it had."""
+
+    __slots__ = ("statements",)
+
+    def __init__(self) -> None:
+        self.statements = 0
+
+
 class Connection:
     """A driver connection as the upper floors see it. Values are always bound, written `?` in the text."""
 
-    def __init__(self, raw: Any, dialect: Dialect, shelters: list[Shelter] | None = None) -> None:
+    def __init__(
+        self,
+        raw: Any,
+        dialect: Dialect,
+        shelters: list[Shelter] | None = None,
+        tally: Tally | None = None,
+    ) -> None:
         self.raw = raw
         self.dialect: Dialect = dialect
         self.shelters: list[Shelter] = [] if shelters is None else shelters
+        self.tally = tally or Tally()
 
     def execute(self, text: str, params: Sequence[Any] = ()) -> Any:
         """Run one statement and give its cursor (`fetchone`, `fetchall`, `rowcount`).
@@ -91,6 +107,7 @@ class Connection:
         """
         if self.shelters:
             self._set_savepoints()
+        self.tally.statements += 1
         return self._run(text, params)
 
     def _set_savepoints(self) -> None:
@@ -122,6 +139,7 @@ class Connection:
         """The rows of one statement in batches, in bounded memory (inside a transaction on PostgreSQL)."""
         if self.dialect == "postgresql":
             self._set_savepoints()
+            self.tally.statements += 1
             with self.raw.cursor(name="karvan_stream") as cursor:
                 cursor.execute(_percent(text), params)
                 while rows := cursor.fetchmany(batch):
@@ -135,8 +153,14 @@ class Connection:
 class Transaction(Connection):
     """A write transaction. It commits when its block ends well, else rolls back; then `done` says which."""
 
-    def __init__(self, raw: Any, dialect: Dialect, shelters: list[Shelter] | None = None) -> None:
-        super().__init__(raw, dialect, shelters)
+    def __init__(
+        self,
+        raw: Any,
+        dialect: Dialect,
+        shelters: list[Shelter] | None = None,
+        tally: Tally | None = None,
+    ) -> None:
+        super().__init__(raw, dialect, shelters, tally)
         self._after: list[Callable[[], None]] = []
 
     def after_commit(self, act: Callable[[], None]) -> None:
@@ -162,6 +186,7 @@ class Transaction(Connection):
         if not rows:
             return
         self._set_savepoints()
+        self.tally.statements += 1
         names = ", ".join(f'"{c}"' for c in columns)
         if self.dialect == "postgresql":
             with self.raw.cursor().copy(f'COPY "{table}" ({names}) FROM STDIN') as copy:
@@ -174,6 +199,7 @@ class Transaction(Connection):
     def execute_many(self, text: str, rows: Sequence[Sequence[Any]]) -> None:
         """Run one statement once per row of values."""
         self._set_savepoints()
+        self.tally.statements += 1
         if self.dialect == "postgresql":
             self.raw.cursor().executemany(_percent(text), rows)
         else:
@@ -206,6 +232,23 @@ class Database:
     def is_busy(self) -> bool:
         """Whether a transaction is open on this thread."""
         return bool(getattr(self._local, "depth", 0)) and getattr(self._local, "pid", None) == os.getpid()
+
+    @property
+    def statements(self) -> int:
+        """How many statements this thread has sent since it last left."""
+        tally: Tally | None = getattr(self._local, "tally", None)
+        return tally.statements if tally else 0
+
+    def is_writable_now(self) -> bool:
+        """Whether nobody holds off other writers just now, as far as that can be told (SQLite)."""
+        if not self._lock_path or not Path(self._lock_path).exists():
+            return True
+        with open(self._lock_path, "rb") as handle:
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return False
+            return True
 
     # -- the kept connection ---------------------------------------------------------------------------
 
@@ -250,7 +293,7 @@ class Database:
         if self._local.depth:
             raise RuntimeError("A transaction is under way on this thread; hand it down instead.")
         with self._writer_lock():
-            transaction = Transaction(kept.raw, self.dialect, kept.shelters)
+            transaction = Transaction(kept.raw, self.dialect, kept.shelters, kept.tally)
             transaction.execute("BEGIN IMMEDIATE" if self.dialect == "sqlite" else "BEGIN")
             self._local.depth, self._local.transaction = 1, transaction
             try:
@@ -316,7 +359,8 @@ class Database:
         except DRIVER_ERRORS as exc:
             raise unavailable() from exc
         self._opened.append((os.getpid(), raw))
-        return Connection(raw, self.dialect)
+        tally = self._local.__dict__.setdefault("tally", Tally())
+        return Connection(raw, self.dialect, tally=tally)
 
     def _rollback(self, connection: Connection) -> None:
         try:

@@ -7,7 +7,7 @@ from typing import Any
 
 from flask import Flask
 from flask_sqlalchemy import SQLAlchemy
-from sqlalchemy import BigInteger, DateTime, Dialect, Engine, Index, Integer, Text, TypeDecorator
+from sqlalchemy import BigInteger, DateTime, Dialect, Double, Engine, Index, Integer, Text, TypeDecorator
 from sqlalchemy.orm import Mapped, mapped_column
 
 
@@ -303,6 +303,39 @@ class RestrictionRow(db.Model):  # type: ignore[name-defined,misc]
     action: Mapped[str] = mapped_column(Text, primary_key=True)
     condition: Mapped[str] = mapped_column(Text)
     edition: Mapped[str] = mapped_column(Text)
+
+
+class FigureRow(db.Model):  # type: ignore[name-defined,misc]
+    """What the calls of one hook of one plugin cost in one hour; `class_*` are calls by time."""
+
+    __tablename__ = "k_figure"
+    plugin: Mapped[str] = mapped_column(Text, primary_key=True)
+    hook: Mapped[str] = mapped_column(Text, primary_key=True)
+    hour: Mapped[datetime] = mapped_column(Moment, primary_key=True)
+    calls: Mapped[int] = mapped_column(BigInteger)
+    errors: Mapped[int] = mapped_column(BigInteger)
+    over_budget: Mapped[int] = mapped_column(BigInteger)
+    queries: Mapped[int] = mapped_column(BigInteger)
+    total_ms: Mapped[float] = mapped_column(Double)
+    max_ms: Mapped[float] = mapped_column(Double)
+    last_error: Mapped[str] = mapped_column(Text)
+    last_error_at: Mapped[datetime | None] = mapped_column(Moment)
+    class_0: Mapped[int] = mapped_column(BigInteger)
+    class_1: Mapped[int] = mapped_column(BigInteger)
+    class_2: Mapped[int] = mapped_column(BigInteger)
+    class_3: Mapped[int] = mapped_column(BigInteger)
+    class_4: Mapped[int] = mapped_column(BigInteger)
+    class_5: Mapped[int] = mapped_column(BigInteger)
+    class_6: Mapped[int] = mapped_column(BigInteger)
+    class_7: Mapped[int] = mapped_column(BigInteger)
+    class_8: Mapped[int] = mapped_column(BigInteger)
+    class_9: Mapped[int] = mapped_column(BigInteger)
+    class_10: Mapped[int] = mapped_column(BigInteger)
+    class_11: Mapped[int] = mapped_column(BigInteger)
+    class_12: Mapped[int] = mapped_column(BigInteger)
+    class_13: Mapped[int] = mapped_column(BigInteger)
+    class_14: Mapped[int] = mapped_column(BigInteger)
+    __table_args__ = (Index("ix_k_figure_hour", "hour"),)
 
 
 class DeliveryRow(db.Model):  # type: ignore[name-defined,misc]

@@ -4,9 +4,11 @@ from karvan.plugins.accidents import Accident, Accidents
 from karvan.plugins.blackbox import BlackBox, folder_of
 from karvan.plugins.context import Place
 from karvan.plugins.discovery import Discovery, Installed
+from karvan.plugins.figures import Figure, FigureStore
 from karvan.plugins.generations import CodeRefused
-from karvan.plugins.host import Figure, Host, Status
+from karvan.plugins.host import Host, Status
 from karvan.plugins.index import IndexFailed
+from karvan.plugins.metrics import MEDIA_TYPE, render_metrics
 from karvan.plugins.probe import PluginUnfit
 from karvan.plugins.serving import CallerUnknown, Door, serve
 from karvan.plugins.settings import PluginSettings
@@ -15,6 +17,7 @@ from karvan.plugins.wrecks import is_anything_left, settle, tell_end
 from karvan.plugins.xray import Examined, Finding, XRay, examine
 
 __all__ = [
+    "MEDIA_TYPE",
     "Accident",
     "Accidents",
     "BlackBox",
@@ -24,6 +27,7 @@ __all__ = [
     "Door",
     "Examined",
     "Figure",
+    "FigureStore",
     "Finding",
     "Host",
     "IndexFailed",
@@ -39,6 +43,7 @@ __all__ = [
     "examine",
     "folder_of",
     "is_anything_left",
+    "render_metrics",
     "serve",
     "settle",
     "tell_end",

@@ -29,6 +29,7 @@ from karvan.plugins.context import (
 )
 from karvan.plugins.discovery import Discovery, Installed
 from karvan.plugins.effective import SettingsOf
+from karvan.plugins.figures import Figure, Figures
 from karvan.plugins.loading import (
     PLUGIN_ERRORS,
     Loaded,
@@ -68,20 +69,6 @@ JOB_BUDGET_MS = 30_000.0
 ROUTE_BUDGET_MS = 1000.0
 """The soft budget of a route."""
 log = logging.getLogger("karvan.plugins")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Figure:
-    """What the calls of one hook of one plugin cost so far, in this process."""
-
-    plugin: str
-    hook: str
-    calls: int = 0
-    errors: int = 0
-    over_budget: int = 0
-    total_ms: float = 0.0
-    max_ms: float = 0.0
-    last_error: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -178,10 +165,9 @@ class Host:
         self._loaded: dict[str, Loaded] = {}
         self._asked: tuple[Installed, ...] = ()
         self._plan = _Plan({}, {}, {})
-        self._figures: dict[tuple[str, str], Figure] = {}
-        self._figures_lock = threading.Lock()
         self.breakers = Breakers(self._trip)
         self._suspend = suspend
+        self.counted = Figures()
         self._degraded: dict[str, str] = {}
         self._warned: dict[str, dict[str, tuple[str, ...]]] = {}
 
@@ -273,8 +259,7 @@ class Host:
 
     def figures(self) -> tuple[Figure, ...]:
         """Calls, errors and times per plugin and hook since this process began."""
-        with self._figures_lock:
-            return tuple(self._figures[key] for key in sorted(self._figures))
+        return self.counted.all()
 
     # -- Hooks -----------------------------------------------------------------------------------------
 
@@ -594,7 +579,7 @@ class Host:
         except BreakerOpen as exc:
             raise PluginFailed(plugin=plugin, hook=name, reason=_reason(exc)) from exc
         outer = self._box.enter(make_mark(plugin, loaded.installed.version if loaded else "", name))
-        started = perf_counter()
+        queries, started = self._queries(), perf_counter()
         try:
             with contained():
                 answer = call()
@@ -609,7 +594,8 @@ class Host:
             raise PluginFailed(plugin=plugin, hook=name, reason=say_error(exc)) from exc
         finally:
             self._box.leave(outer)
-            self._count(plugin, name, budget_ms, (perf_counter() - started) * 1000)
+            ms = (perf_counter() - started) * 1000
+            self.counted.count(plugin, name, budget_ms, ms, self._queries() - queries)
 
     def _take(self, installed: Installed) -> Status:
         """Import and register one plugin unless it is in use already."""
@@ -698,30 +684,23 @@ class Host:
         self.breakers.pass_or_raise(call.plugin, call.hook)
         given = {"ctx": PluginContext(ctx, call.scope, self.first), **arguments}
         outer = self._box.enter(call.mark)
-        started = perf_counter()
+        queries, started = self._queries(), perf_counter()
         try:
             with self._shelter(), contained():
                 result = call.function(*[given[name] for name in call.argnames])
                 return list(result) if isinstance(result, Iterator) else result
         finally:
             self._box.leave(outer)
-            self._count(call.plugin, call.hook, call.budget_ms, (perf_counter() - started) * 1000)
+            ms = (perf_counter() - started) * 1000
+            self.counted.count(call.plugin, call.hook, call.budget_ms, ms, self._queries() - queries)
 
     def _shelter(self) -> AbstractContextManager[Any]:
         """What keeps the caller's transaction, where there is one, from statements that fail."""
         return self._means.database.shelter() if self._means else nullcontext()
 
-    def _count(self, plugin: str, hook: str, budget_ms: float, ms: float) -> None:
-        key = (plugin, hook)
-        with self._figures_lock:
-            old = self._figures.get(key) or Figure(plugin=plugin, hook=hook)
-            self._figures[key] = replace(
-                old,
-                calls=old.calls + 1,
-                over_budget=old.over_budget + (ms > budget_ms),
-                total_ms=old.total_ms + ms,
-                max_ms=max(old.max_ms, ms),
-            )
+    def _queries(self) -> int:
+        """How many statements this thread has sent to the database."""
+        return self._means.database.statements if self._means else 0
 
     def _trip(self, trip: Trip) -> None:
         status = self._plan.status.get(trip.plugin)
@@ -737,10 +716,7 @@ class Host:
             self.breakers.spare(plugin, hook)  # the database is away: nobody's fault here
         else:
             self.breakers.failed(plugin, hook, error)
-        key = (plugin, hook)
-        with self._figures_lock:
-            old = self._figures.get(key) or Figure(plugin=plugin, hook=hook)
-            self._figures[key] = replace(old, errors=old.errors + 1, last_error=say_error(error))
+        self.counted.count_error(plugin, hook, say_error(error))
 
     def _with_degraded(self, status: Status) -> Status:
         status = replace(status, warnings=self._warnings(status.plugin))

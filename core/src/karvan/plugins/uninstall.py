@@ -37,6 +37,7 @@ RESIDUE: Sequence[tuple[str, str, str]] = (
     ("k_accident", "plugin = ?", "{plugin}"),
     ("k_suspension", "plugin = ?", "{plugin}"),
     ("k_restriction", "plugin = ?", "{plugin}"),
+    ("k_figure", "plugin = ?", "{plugin}"),
 )
 """Rows about a plugin outside the metadata: table, condition, value."""
 

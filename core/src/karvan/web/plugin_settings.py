@@ -128,6 +128,7 @@ def _page(workspace: Workspace, plugin: str, errors: Mapping[str, list[str]]) ->
         errors=errors,
         changes=_changes(workspace, plugin),
         saved="saved" in request.args and not errors,
+        figures=workspace.figures.of(plugin),
     )
 
 

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 from flask import Response, g, request
 
 from karvan.access.actors import Actor, Actors
-from karvan.plugins import Host, PluginSettings
+from karvan.plugins import FigureStore, Host, PluginSettings
 from karvan.records.reader import Reader
 from karvan.records.service import Records
 from karvan.settings import Settings
@@ -41,6 +41,8 @@ class Workspace(Protocol):
     def plugin_settings(self) -> PluginSettings: ...
     @property
     def host(self) -> Host: ...
+    @property
+    def figures(self) -> FigureStore: ...
     @property
     def layouts(self) -> Layouts: ...
 

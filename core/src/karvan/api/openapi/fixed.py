@@ -130,6 +130,15 @@ FIXED_SCHEMAS["xray"] = an_object(
         "routes": list_of(an_object({"plugin": TEXT, "surface": TEXT, "path": TEXT})),
     }
 )
+FIXED_SCHEMAS["plugin_figure"] = an_object(
+    {
+        "hook": TEXT,
+        **{name: {"type": "integer"} for name in ("calls", "errors", "over_budget", "queries")},
+        **{name: {"type": "number"} for name in ("total_ms", "max_ms", "p95_ms")},
+        "last_error": TEXT,
+        "last_error_at": {"type": ["string", "null"]},
+    },
+)
 FIXED_SCHEMAS["plugin_setting"] = an_object(
     {
         "name": TEXT,
@@ -360,6 +369,16 @@ FIXED_PATHS: dict[str, Json] = {
             "Switch a plugin off",
             {"200": json_answer("What was done.", _data(ref("plugin_switched")))},
             (404, 409),
+            parameters=[_PLUGIN],
+        )
+    },
+    f"{PREFIX}/plugins/{{plugin}}/figures": {
+        "get": _fixed(
+            "plugins",
+            "plugin_figures",
+            "What calls of a plugin cost, by hook",
+            {"200": json_answer("Of the last seven days.", _data(list_of(ref("plugin_figure"))))},
+            (404,),
             parameters=[_PLUGIN],
         )
     },

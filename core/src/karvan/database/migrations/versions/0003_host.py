@@ -33,6 +33,7 @@ def upgrade() -> None:
     _add_suspensions()
     _add_jobs()
     _add_secrets()
+    _add_figures()
 
 
 def _add_accidents() -> None:
@@ -143,3 +144,23 @@ def _add_audit() -> None:
         sqlite_autoincrement=True,
     )
     op.create_index("ix_k_audit_subject", "k_audit", ["subject", "id"])
+
+
+def _add_figures() -> None:
+    """What calls of plugin code cost, by the hour; the row of 1970 adds up all hours."""
+    op.create_table(
+        "k_figure",
+        sa.Column("plugin", sa.Text(), primary_key=True),
+        sa.Column("hook", sa.Text(), primary_key=True),
+        sa.Column("hour", Moment(), primary_key=True),
+        *(
+            sa.Column(name, sa.BigInteger(), nullable=False)
+            for name in ("calls", "errors", "over_budget", "queries")
+        ),
+        sa.Column("total_ms", sa.Double(), nullable=False),
+        sa.Column("max_ms", sa.Double(), nullable=False),
+        sa.Column("last_error", sa.Text(), nullable=False),
+        sa.Column("last_error_at", Moment(), nullable=True),
+        *(sa.Column(f"class_{number}", sa.BigInteger(), nullable=False) for number in range(15)),
+    )
+    op.create_index("ix_k_figure_hour", "k_figure", ["hour"])
