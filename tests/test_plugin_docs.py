@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from click.testing import CliRunner
 
+from karvan.access.actors import Actor
 from karvan.cli import main
 from karvan.testing import (
     InstallPlugin,
@@ -297,6 +298,8 @@ def hooks_plugin() -> tuple[str, str]:
         "restrict_records": '\nobjects = ["lead"]',
     }
     hooks = "".join(f'[[hooks]]\nhook = "{name}"{objects.get(name, "")}\n' for name in describe_hooks())
+    offered = '[[provides.hooks]]\nname = "name_caller"\nkind = "first"\narguments = ["number"]\n'
+    offered += '[[hooks]]\nhook = "shown.name_caller"\nversion = 1\n'
     settings = "".join(
         f'[[settings]]\nname = "{n}"\ntype = "boolean"\ndefault = false\n' for n in ("pause", "private")
     )
@@ -307,8 +310,8 @@ summary = "The examples of the page."
 api = ">=0.1,<1"
 requires = {{ crm = ">=0.1" }}
 capabilities = ["records:write:contact", "records:write:activity"]
-{hooks}{settings}"""
-    return manifest, "\n\n".join(PYTHON.findall(text))
+{hooks}{offered}{settings}"""
+    return manifest, "\n\n".join(PYTHON.findall(text)).replace("telephony__", "shown__")
 
 
 @pytest.fixture
@@ -322,7 +325,14 @@ def test_the_examples_are_all_hooks_and_nothing_of_them_is_refused(shown: Worksp
     shown.catalogs.current()
     info = shown.plugins.info("shown")
     assert (info.state, info.problems) == ("on", ())
-    assert set(info.hooks) == set(describe_hooks())
+    assert set(info.hooks) == {*describe_hooks(), "shown.name_caller"}
+
+
+def test_the_example_of_an_offered_hook_is_answered(shown: Workspace) -> None:
+    shown.catalogs.current()
+    ctx = shown.host.context("shown", shown.records.moment(Actor.system()))
+    assert ctx.ask("shown.name_caller", number="+4930123456") == "The time"
+    assert ctx.ask("shown.name_caller", number="+49301") is None
 
 
 def test_the_examples_about_changes_do_what_they_say(shown: Workspace) -> None:

@@ -29,7 +29,7 @@ from karvan.worker import LIMIT_S, PARENT, work
 from karvan.workspace import Workspace
 from karvan_sdk import declarations
 from karvan_sdk.errors import BadInput, Conflict, FieldError, KarvanError, UnknownPlugin, ValidationFailed
-from karvan_sdk.widgets import SLOTS, Slot, WidgetUse
+from karvan_sdk.widgets import Slot, WidgetUse
 
 DEMO_HOME = Path(".demo")
 FIRST_PLUGIN = "crm"
@@ -296,11 +296,12 @@ def slots(ctx: click.Context, as_json: bool) -> None:
     """List the places for widgets, and the widgets of the enabled plugins in each."""
     with opened(ctx) as workspace:
         workspace.catalogs.current()
-        found = {slot: workspace.host.widgets(slot) for slot in SLOTS}
+        there = workspace.host.slots()
+        found = {slot: workspace.host.widgets(slot) for slot in there}
     if as_json:
-        put({"data": [_slot(slot, found[slot.name]) for slot in SLOTS.values()]})
+        put({"data": [_slot(slot, found[slot.name]) for slot in there.values()]})
         return
-    for slot in SLOTS.values():
+    for slot in there.values():
         click.echo(f"{slot.name:18} v{slot.version}  {slot.title()}")
         for plugin, use in found[slot.name]:
             click.echo(f"{'':22} {plugin}.{use.id}")

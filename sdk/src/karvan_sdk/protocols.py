@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from karvan_sdk.actions import Change, Listed
 from karvan_sdk.errors import FieldError
@@ -14,6 +14,7 @@ from karvan_sdk.objects import Object
 from karvan_sdk.outbound import HttpAnswer
 
 Row = dict[str, Any]
+T = TypeVar("T")
 
 
 class Records(Protocol):
@@ -264,7 +265,35 @@ class HookContext(Protocol):
         ...
 
     def ask(self, hook: str, /, **arguments: Any) -> Any:
-        """Ask the providers of a hook of kind `first`: the first answer that is not None, or None."""
+        """Ask the providers of a hook of kind `first`: the first answer that is not None, or None.
+
+        A hook of the core, or one that this plugin offers. For hooks that plugins offer, and so for the
+        three below: ValueError for an unknown hook, one of another kind, or wrong arguments; NotAllowed for
+        the hook of another plugin. Each implementation is given a copy of the arguments; what it raises is
+        counted.
+        """
+        ...
+
+    def collect(self, hook: str, /, **arguments: Any) -> Sequence[tuple[str, Any]]:
+        """(plugin, answer) of everyone who answers a hook of kind `collect` that this plugin offers.
+
+        In the order of the plugins. Who raises is left out and marked degraded; None is no answer.
+        """
+        ...
+
+    def check(self, hook: str, /, **arguments: Any) -> None:
+        """Let others refuse through a hook of kind `gate` that this plugin offers: their Rejected comes out.
+
+        Who raises anything else is passed over.
+        """
+        ...
+
+    def refine(self, hook: str, value: T, /, **arguments: Any) -> T:
+        """The value, passed through everyone in a hook of kind `pipeline` that this plugin offers.
+
+        The value is the first argument of the hook. None leaves it as it is; so does who raises, or answers
+        another type.
+        """
         ...
 
     def url(self, path: str = "/", *, api: bool = False) -> str:

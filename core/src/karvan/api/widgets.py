@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from karvan.api.bodies import WIDGET_CHOICE
@@ -11,7 +12,7 @@ from karvan.api.reply import Reply, json_reply
 from karvan.metadata.schemas import load_body
 from karvan.widgets import Arranged, arrange
 from karvan_sdk.errors import BadInput, FieldError, ValidationFailed
-from karvan_sdk.widgets import SLOTS
+from karvan_sdk.widgets import Slot
 
 
 def list_widgets(call: Call) -> Reply:
@@ -51,16 +52,22 @@ def _all(call: Call, actor: Any) -> list[dict[str, Any]]:
             "objects": list(w.use.objects),
             "enabled": w.enabled,
         }
-        for slot in SLOTS
+        for slot in _slots(call)
         for w in _arranged(call, actor, slot)
     ]
 
 
 def _arranged(call: Call, actor: Any, slot: str) -> list[Arranged]:
-    if slot not in SLOTS:
-        raise BadInput(f"There is no slot '{slot}'; there are: {', '.join(SLOTS)}.", field="slot")
-    call.workspace.catalogs.current()  # the host knows the plugins of the catalog in force
+    known = _slots(call)
+    if slot not in known:
+        raise BadInput(f"There is no slot '{slot}'; there are: {', '.join(known)}.", field="slot")
     return arrange(slot, call.workspace.host.widgets(slot), call.workspace.layouts.of_user(actor.id))
+
+
+def _slots(call: Call) -> Mapping[str, Slot]:
+    call.workspace.catalogs.current()  # the host knows the plugins of the catalog in force
+    found: Mapping[str, Slot] = call.workspace.host.slots()
+    return found
 
 
 def _unknown(slot: str, widget: str) -> FieldError:

@@ -10,7 +10,7 @@ from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Protocol
 
 from karvan.access.moment import Moment
 from karvan.plugins.capabilities import Granted, GrantedRecords, granted_of
@@ -25,7 +25,29 @@ from karvan_sdk.errors import NotAllowed
 from karvan_sdk.manifest import Manifest
 from karvan_sdk.objects import Object
 
-Ask = Callable[..., Any]
+
+class Ask(Protocol):
+    """How a context asks other plugins: the host."""
+
+    def ask_first(self, plugin: str, hook: str, ctx: Moment, arguments: Mapping[str, Any]) -> Any:
+        """The first answer to a hook of the core, or to one that `plugin` offers."""
+        ...
+
+    def ask_all(
+        self, plugin: str, hook: str, ctx: Moment, arguments: Mapping[str, Any]
+    ) -> list[tuple[str, Any]]:
+        """Every answer to a hook that `plugin` offers."""
+        ...
+
+    def ask_gate(self, plugin: str, hook: str, ctx: Moment, arguments: Mapping[str, Any]) -> None:
+        """Whether anyone refuses."""
+        ...
+
+    def ask_along(self, plugin: str, hook: str, ctx: Moment, value: Any, arguments: Mapping[str, Any]) -> Any:
+        """The value, passed through everyone."""
+        ...
+
+
 Draw = Callable[["PluginContext", str, Mapping[str, Any]], str]
 Frame = Callable[["PluginContext", str, str], str]
 
@@ -152,7 +174,19 @@ class PluginContext:
 
     def ask(self, hook: str, /, **arguments: Any) -> Any:
         """The first answer of a hook of kind `first`, or None."""
-        return self._ask(hook, self._moment, **arguments)
+        return self._ask.ask_first(self.plugin, hook, self._moment, arguments)
+
+    def collect(self, hook: str, /, **arguments: Any) -> list[tuple[str, Any]]:
+        """(plugin, answer) of everyone who answers a hook of kind `collect` that this plugin offers."""
+        return self._ask.ask_all(self.plugin, hook, self._moment, arguments)
+
+    def check(self, hook: str, /, **arguments: Any) -> None:
+        """Let others refuse through a hook of kind `gate` that this plugin offers."""
+        self._ask.ask_gate(self.plugin, hook, self._moment, arguments)
+
+    def refine(self, hook: str, value: Any, /, **arguments: Any) -> Any:
+        """The value, passed through a hook of its kind that this plugin offers."""
+        return self._ask.ask_along(self.plugin, hook, self._moment, value, arguments)
 
     def url(self, path: str = "/", *, api: bool = False) -> str:
         """The address of one of the plugin's own pages, or of its API."""

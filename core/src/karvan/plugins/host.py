@@ -35,6 +35,7 @@ from karvan.plugins.loading import (
     Loaded,
     contained,
     faults_of,
+    implementations,
     load_plugin,
     new_manager,
     say_error,
@@ -42,6 +43,16 @@ from karvan.plugins.loading import (
     unkept,
 )
 from karvan.plugins.means import Means
+from karvan.plugins.offers import (
+    Answering,
+    Offers,
+    ask_all,
+    ask_along,
+    ask_first,
+    ask_gate,
+    bind_offers,
+    check_call,
+)
 from karvan.plugins.order import order_plugins
 from karvan.plugins.parts import NoRoute
 from karvan.vault import Vault
@@ -59,8 +70,9 @@ from karvan_sdk.errors import (
 from karvan_sdk.hookspecs import POLICIES, HookKind
 from karvan_sdk.manifest import HookUse, Manifest
 from karvan_sdk.protocols import Verify
+from karvan_sdk.provides import ProvidedHook
 from karvan_sdk.router import Public, Request, Response, Route, Surface
-from karvan_sdk.widgets import WidgetUse
+from karvan_sdk.widgets import Slot, WidgetUse
 
 NO_HOME = Path("var")
 NO_CODE = "Karvan runs in safe mode, in which no code of plugins is tried. Start it without safe mode first."
@@ -113,7 +125,9 @@ class _Plan:
         calls: Mapping[str, tuple[_Call, ...]],
         status: Mapping[str, Status],
         loaded: Mapping[str, Loaded],
+        offers: Offers | None = None,
     ) -> None:
+        self.offers = offers or Offers()
         self.calls = calls
         self.status = status
         self.loaded = loaded
@@ -226,7 +240,11 @@ class Host:
                 else:
                     status[one.id] = self._take(one)
             in_use = MappingProxyType({p: self._loaded[p] for p in ordered if p in self._loaded})
-            self._plan = _Plan(self._compile(ordered), MappingProxyType(status), in_use)
+            offers = bind_offers(in_use, lambda plugin: implementations(self._manager, plugin))
+            for plugin in in_use:
+                problems = (*offers.refused.get(plugin, ()), *offers.off.get(plugin, ()))
+                status[plugin] = _with_problems(status[plugin], problems)
+            self._plan = _Plan(self._compile(ordered, offers), MappingProxyType(status), in_use, offers)
             self._asked = asked
             return self.status()
 
@@ -244,13 +262,32 @@ class Host:
             with self._importing(installed):
                 loaded = load_plugin(installed)
             with self._importing(installed):
-                return faults_of(loaded)
+                return (*faults_of(loaded), *self._unfit(loaded))
 
     def is_new(self, installed: Installed) -> bool:
         """Whether `check` would import this plugin's code."""
         with self._lock:
             known = self._loaded.get(installed.id)
             return self._code and (known is None or known.installed != installed or known.failed)
+
+    def _unfit(self, loaded: Loaded) -> tuple[str, ...]:
+        """What of a plugin that is to be enabled does not fit what the others offer, or it offers itself."""
+        plugin = loaded.installed.id
+        if loaded.failed or loaded.object is None:
+            return ()
+        manager = new_manager()
+        try:
+            with contained():
+                manager.register(loaded.object, name=plugin)
+        except PLUGIN_ERRORS:
+            return ()  # told by `faults_of`
+        others = {p: one for p, one in self._plan.loaded.items() if p != plugin}
+
+        def found(of: str) -> Mapping[str, Any]:
+            return implementations(manager if of == plugin else self._manager, of)
+
+        offers = bind_offers({**others, plugin: loaded}, found)
+        return offers.refused.get(plugin, ())
 
     def status(self) -> Mapping[str, Status]:
         """How each enabled plugin fares, by id."""
@@ -379,6 +416,59 @@ class Host:
                 return answer
         return None
 
+    # -- hooks that plugins offer (`offers.Asking`, `context.Ask`) -------------------------------------
+
+    def ask_first(self, plugin: str, hook: str, ctx: Moment, arguments: Mapping[str, Any]) -> Any:
+        """The first answer to a hook of the core, or to one that `plugin` offers."""
+        if hook in POLICIES:
+            return self.first(hook, ctx, **arguments)
+        check_call(self.offered(hook), HookKind.FIRST, plugin, hook, arguments)
+        return ask_first(self, hook, ctx, arguments)
+
+    def ask_all(
+        self, plugin: str, hook: str, ctx: Moment, arguments: Mapping[str, Any]
+    ) -> list[tuple[str, Any]]:
+        """(plugin, answer) of everyone who answers a hook that `plugin` offers."""
+        check_call(self.offered(hook), HookKind.COLLECT, plugin, hook, arguments)
+        return ask_all(self, hook, ctx, arguments)
+
+    def ask_gate(self, plugin: str, hook: str, ctx: Moment, arguments: Mapping[str, Any]) -> None:
+        """Let everyone refuse through a hook that `plugin` offers."""
+        check_call(self.offered(hook), HookKind.GATE, plugin, hook, arguments)
+        try:
+            ask_gate(self, hook, ctx, arguments)
+        except Rejected as exc:
+            exc.params = _sendable(exc.params)
+            exc.errors = tuple(replace(e, params=_sendable(e.params)) for e in exc.errors)
+            raise
+
+    def ask_along(self, plugin: str, hook: str, ctx: Moment, value: Any, arguments: Mapping[str, Any]) -> Any:
+        """The value, passed through a hook that `plugin` offers."""
+        check_call(self.offered(hook), HookKind.PIPELINE, plugin, hook, arguments)
+        return ask_along(self, hook, ctx, value, arguments)
+
+    def offered(self, hook: str) -> ProvidedHook | None:
+        """A hook that a plugin in use offers, or None."""
+        return self._plan.offers.hooks.get(hook)
+
+    def calls_of(self, hook: str) -> Sequence[_Call]:
+        """The implementations of a hook, in order."""
+        return self._plan.calls.get(hook, ())
+
+    def call_guarded(self, call: _Call, ctx: Moment, arguments: Mapping[str, Any]) -> Any:
+        """The answer of one implementation; raises one of `PLUGIN_ERRORS` for whatever its code raises."""
+        return self._call(call, ctx, arguments)
+
+    def count_failure(self, call: _Call, error: BaseException, *, degraded: bool) -> None:
+        """Count a failure of an implementation, and mark its plugin degraded."""
+        self._count_error(call.plugin, call.hook, error)
+        if degraded:
+            self.degrade(call.plugin, f"{call.hook}: {say_error(error)}")
+
+    def slots(self) -> Mapping[str, Slot]:
+        """Every slot by name: those of the core, and those that plugins in use offer."""
+        return self._plan.offers.slots
+
     def observe(self, plugin: str, hook: str, ctx: Moment, /, **arguments: Any) -> None:
         """Tell one plugin; raises TryLater, or PluginFailed for whatever else it raises.
 
@@ -410,7 +500,7 @@ class Host:
         function = loaded.parts.jobs.get(job) if loaded else None
         if loaded is None or function is None:
             raise PluginFailed(plugin=plugin, hook=f"job:{job}", reason="its code is not in use.")
-        context = PluginContext(ctx, self._scope(loaded), self.first)
+        context = PluginContext(ctx, self._scope(loaded), self)
 
         def call() -> None:
             try:
@@ -432,11 +522,15 @@ class Host:
 
     def widgets(self, slot: str, object: str = "") -> tuple[tuple[str, WidgetUse], ...]:
         """(plugin, declaration) of every widget for a slot, in the order of the plugins, code or not."""
+        plan = self._plan
+        known = plan.offers.slots.get(slot)
+        if known is None:
+            return ()
         return tuple(
             (plugin, use)
-            for plugin, loaded in self._plan.loaded.items()
+            for plugin, loaded in plan.loaded.items()
             for use in (loaded.installed.manifest.widgets if loaded.installed.manifest else ())
-            if use.fits(slot, object)
+            if use.fits(known.reference, object)
         )
 
     def render(self, plugin: str, widget: str, ctx: Moment, place: Place, draw: Draw, frame: Frame) -> str:
@@ -523,7 +617,7 @@ class Host:
         loaded = self._plan.loaded.get(plugin)
         if loaded is None:
             raise UnknownPlugin(plugin, hint="Enable it first.")
-        return PluginContext(ctx, self._scope(loaded), self.first)
+        return PluginContext(ctx, self._scope(loaded), self)
 
     # -- inside ----------------------------------------------------------------------------------------
 
@@ -545,7 +639,7 @@ class Host:
         loaded = self._plan.loaded.get(plugin)
         if loaded is None:
             raise NoRoute
-        return PluginPageContext(ctx, self._scope(loaded), self.first, draw, frame)
+        return PluginPageContext(ctx, self._scope(loaded), self, draw, frame)
 
     def _widget(
         self, plugin: str, widget: str, ctx: Moment, place: Place, draw: Draw, frame: Frame
@@ -559,7 +653,7 @@ class Host:
             )
         place = _narrowed(place, plugin, loaded, ctx)
         context = PluginWidgetContext(
-            ctx, self._scope(loaded), self.first, draw, frame, place=place, widget=f"{plugin}.{widget}"
+            ctx, self._scope(loaded), self, draw, frame, place=place, widget=f"{plugin}.{widget}"
         )
         return loaded, context
 
@@ -650,7 +744,7 @@ class Host:
         self._degraded.pop(plugin, None)
         self.breakers.forget(plugin)
 
-    def _compile(self, ordered: Sequence[str]) -> Mapping[str, tuple[_Call, ...]]:
+    def _compile(self, ordered: Sequence[str], offers: Offers) -> Mapping[str, tuple[_Call, ...]]:
         """The calls of every hook in the order of the plugins, from pluggy's public registrations."""
         place = {plugin: number for number, plugin in enumerate(ordered)}
         plan: dict[str, tuple[_Call, ...]] = {}
@@ -677,12 +771,29 @@ class Host:
                         )
                     )
             plan[hook] = tuple(sorted(calls, key=lambda call: place[call.plugin]))
+        for hook, answering in offers.answering.items():
+            plan[hook] = tuple(self._answering(hook, one, offers) for one in answering)
         return MappingProxyType(plan)
+
+    def _answering(self, hook: str, one: Answering, offers: Offers) -> _Call:
+        """The call of an implementation of a hook that a plugin offers."""
+        loaded = self._loaded[one.plugin]
+        return _Call(
+            plugin=one.plugin,
+            hook=hook,
+            function=one.function,
+            argnames=one.argnames,
+            uses=(),
+            owned=frozenset(),
+            budget_ms=offers.hooks[hook].budget_ms,
+            scope=self._scope(loaded),
+            mark=make_mark(one.plugin, loaded.installed.version, hook),
+        )
 
     def _call(self, call: _Call, ctx: Any, arguments: Mapping[str, Any]) -> Any:
         """Call one implementation under the clock. A lazy answer is drawn here, where a raise is caught."""
         self.breakers.pass_or_raise(call.plugin, call.hook)
-        given = {"ctx": PluginContext(ctx, call.scope, self.first), **arguments}
+        given = {"ctx": PluginContext(ctx, call.scope, self), **arguments}
         outer = self._box.enter(call.mark)
         queries, started = self._queries(), perf_counter()
         try:
@@ -727,6 +838,14 @@ class Host:
 
     def _warnings(self, plugin: str) -> tuple[str, ...]:
         return tuple(text for texts in self._warned.get(plugin, {}).values() for text in texts)
+
+
+def _with_problems(status: Status, problems: Sequence[str]) -> Status:
+    """The status of a plugin of which a part is not in use."""
+    if not problems:
+        return status
+    state = "degraded" if status.state == "ready" else status.state
+    return replace(status, state=state, problems=(*status.problems, *problems))
 
 
 def _absent(installed: Installed) -> Status:

@@ -151,8 +151,13 @@ def undeclared(manager: pluggy.PluginManager, installed: Installed) -> tuple[str
     """Refused implementations, one sentence each."""
     declared = {use.hook for use in installed.manifest.hooks} if installed.manifest else set()
     problems = []
-    for hook, known, wrapper in sorted(_implemented(manager, installed.id)):
-        if not known:
+    for name, known, wrapper in sorted(_implemented(manager, installed.id)):
+        hook = name.replace("__", ".", 1)  # one of a plugin is held against what that plugin offers, later
+        if hook in declared and hook != name:
+            continue
+        if hook != name:
+            problems.append(f"It implements '{hook}' without declaring it in its manifest; refused.")
+        elif not known:
             problems.append(f"It implements '{hook}', which is no hook of this karvan-sdk; refused.")
         elif hook not in declared:
             problems.append(f"It implements '{hook}' without declaring it in its manifest; refused.")
@@ -164,8 +169,20 @@ def undeclared(manager: pluggy.PluginManager, installed: Installed) -> tuple[str
 def unkept(manager: pluggy.PluginManager, installed: Installed) -> tuple[str, ...]:
     """Hooks that the manifest declares and the code lacks, one sentence each."""
     declared = {use.hook for use in installed.manifest.hooks} if installed.manifest else set()
-    there = {hook for hook, _, _ in _implemented(manager, installed.id)}
+    there = {name.replace("__", ".", 1) for name, _, _ in _implemented(manager, installed.id)}
     return tuple(f"It declares '{hook}' but does not implement it." for hook in sorted(declared - there))
+
+
+def implementations(manager: pluggy.PluginManager, plugin: str) -> dict[str, pluggy.HookImpl]:
+    """Everything that a registered plugin implements, by the name that its code gives to the hook."""
+    found = manager.get_plugin(plugin)
+    callers = manager.get_hookcallers(found) if found is not None else None
+    return {
+        caller.name: impl
+        for caller in callers or ()
+        for impl in caller.get_hookimpls()
+        if impl.plugin_name == plugin
+    }
 
 
 def _implemented(manager: pluggy.PluginManager, plugin: str) -> list[tuple[str, bool, bool]]:

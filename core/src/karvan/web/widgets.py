@@ -26,7 +26,6 @@ from karvan.web.plugin_pages import draw, frame
 from karvan.web.visit import Workspace, local_address, reader_of, signed_in, this_visit
 from karvan.widgets import Arranged, arrange
 from karvan_sdk.errors import BadInput, KarvanError, PluginFailed, UnknownPlugin
-from karvan_sdk.widgets import SLOTS
 
 CALL_CARD = "global.call_card"
 log = logging.getLogger("karvan.widgets")
@@ -101,12 +100,12 @@ def add_routes(web: Blueprint, workspace: Workspace) -> None:
 
 def everything(workspace: Workspace, slot: str, object: str = "") -> list[Arranged]:
     """Every widget of a slot in the order of this person, on or off."""
-    if slot not in SLOTS:
+    reader_of(workspace)  # the catalog in force, so that the host knows its plugins
+    if slot not in workspace.host.slots():
         raise BadInput(f"There is no slot '{slot}'.", field="slot")
     choices = g.get("karvan_choices")
     if choices is None:
         choices = g.karvan_choices = workspace.layouts.of_user(signed_in(workspace).id)
-    reader_of(workspace)  # the catalog in force, so that the host knows its plugins
     return arrange(slot, workspace.host.widgets(slot, object), choices)
 
 
@@ -134,11 +133,12 @@ def moved(ids: Sequence[str], widget: str, direction: str) -> list[str]:
 
 def _place(workspace: Workspace, given: Mapping[str, str]) -> Place:
     slot, object, id_ = given.get("slot", ""), given.get("object", ""), given.get("id", "")
-    if slot not in SLOTS:
+    reader = reader_of(workspace)  # the catalog in force, so that the host knows its plugins
+    known = workspace.host.slots().get(slot)
+    if known is None:
         raise BadInput(f"There is no slot '{slot}'.", field="slot")
     record = None
-    if SLOTS[slot].about_record:
-        reader = reader_of(workspace)
+    if known.about_record:
         object_type = reader.catalog.object(object)
         if not (id_.isdecimal() and len(id_) < 19):
             raise BadInput("The id of a record is needed here.", field="id")
@@ -214,7 +214,8 @@ def _form() -> dict[str, str]:
 def _by_slot(workspace: Workspace) -> list[dict[str, Any]]:
     language = this_visit(workspace).language
     found = []
-    for slot in SLOTS.values():
+    reader_of(workspace)  # the catalog in force, so that the host knows its plugins
+    for slot in workspace.host.slots().values():
         widgets = everything(workspace, slot.name)
         if widgets:
             found.append({"slot": slot, "title": slot.title(language), "widgets": widgets})
