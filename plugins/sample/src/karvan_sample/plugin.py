@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from datetime import date
 
 from karvan_sample import book, commands, evening, guests, routes, visits, widgets
 from karvan_sample.demo import make_demo
-from karvan_sdk import Change, DemoRecords, Event, HookContext, RecordRef, hookimpl
+from karvan_sdk import Change, DemoRecords, Event, HookContext, RecordRef, hookimpl, hookspec
 
 
 class Sample:
@@ -55,6 +56,20 @@ class Sample:
     def demo_records(self, ctx: HookContext, size: int, seed: int) -> Iterable[DemoRecords] | None:
         """Give visits of demo contacts around today."""
         return make_demo(size=size, seed=seed, now=ctx.now)
+
+    # -- what other plugins may answer; the bodies are not run -------------------------------------------
+
+    @hookspec
+    def notices(self, ctx: HookContext, day: date) -> str | None:
+        """A line to show above the guests of a day; None for none."""
+
+    @hookspec
+    def may_arrive(self, ctx: HookContext, guest: str) -> None:
+        """Raise Rejected to keep a guest (a name) out."""
+
+    @hookspec
+    def house_rules(self, ctx: HookContext, rules: str) -> str | None:
+        """The rules as guests read them; None leaves them as they are."""
 
 
 plugin = Sample()

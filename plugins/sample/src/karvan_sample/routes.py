@@ -35,7 +35,12 @@ def guest_list(ctx: PageContext, request: Request) -> str:
     """The guests of today, and a form for those who come unannounced."""
     title = ctx.t("Guests today")
     return ctx.page(title, "guest_list.html", title=title, visits=expected_today(ctx), days=book.days(ctx),
-                    wrong="", typed="")  # fmt: skip
+                    notices=_notices(ctx), wrong="", typed="")  # fmt: skip
+
+
+def _notices(ctx: PageContext) -> list[str]:
+    """What other plugins have to say about today."""
+    return [line for _, line in ctx.collect("sample.notices", day=ctx.now.date())]
 
 
 @router.page("/", permission="visit:create", methods=("POST",))
@@ -46,7 +51,8 @@ def add_guest(ctx: PageContext, request: Request) -> Response:
     if not names:
         title = ctx.t("Guests today")
         body = ctx.page(title, "guest_list.html", title=title, visits=expected_today(ctx),
-                        days=book.days(ctx), wrong=ctx.t("Who is it?"), typed=typed)  # fmt: skip
+                        days=book.days(ctx), notices=_notices(ctx), wrong=ctx.t("Who is it?"),
+                        typed=typed)  # fmt: skip
         return Response(body=body, status=422)
     now = ctx.now.isoformat()
     with ctx.records.write() as writer:
@@ -65,6 +71,7 @@ TOLD_TO_GUESTS = ("house_rules", "place", "rules_since", "closed_until", "questi
 def rules(ctx: PageContext, request: Request) -> Response:
     """The house rules, for guests; who has read them is remembered by their own browser."""
     shown = {name: ctx.settings[name] for name in TOLD_TO_GUESTS}
+    shown["house_rules"] = ctx.refine("sample.house_rules", shown["house_rules"] or "")
     body = ctx.render("rules.html", **shown, again="read" in request.cookies)
     return Response(body=body, cookies=(Cookie(name="read", value="yes", max_age=86_400),))
 

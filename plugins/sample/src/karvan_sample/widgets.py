@@ -22,6 +22,7 @@ def render_guest(ctx: WidgetContext) -> str | None:
 def arrive(ctx: WidgetContext, form: Mapping[str, str]) -> str:
     """The guest is here, with a badge or without."""
     assert ctx.record is not None
+    ctx.check("sample.may_arrive", guest=ctx.record["name"])
     values = {"arrived_at": ctx.now.isoformat(), "badge": form.get("badge", "").strip() or None}
     with ctx.records.write() as writer:
         row = writer.update("visit", ctx.record["id"], values)
