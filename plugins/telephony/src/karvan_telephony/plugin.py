@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from karvan_sdk import Change, DemoRecords, HookContext, RecordRef, hookimpl
+from karvan_sdk import Change, DemoRecords, HookContext, RecordRef, hookimpl, hookspec
 from karvan_telephony import commands, webhook, widgets
 from karvan_telephony.demo import make_demo
 from karvan_telephony.directory import PEOPLE, country_of, find_person, keep_numbers, prepare_calls
@@ -49,6 +49,13 @@ class Telephony:
     def demo_records(self, ctx: HookContext, size: int, seed: int) -> Iterable[DemoRecords] | None:
         """Give calls with demo contacts and leads over the last days."""
         return make_demo(size=size, seed=seed, now=ctx.now)
+
+    @hookspec
+    def name_caller(self, ctx: HookContext, number: str) -> str | None:
+        """The name that belongs to a number (E.164) of which there is no record; None if you know none.
+
+        For other plugins to answer; this body is not run. Asked when a lead is made of an unknown caller.
+        """
 
 
 plugin = Telephony()

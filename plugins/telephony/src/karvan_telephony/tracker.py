@@ -26,6 +26,8 @@ from karvan_telephony.events import CallEvent
 from karvan_telephony.numbers import readable, to_e164
 from karvan_telephony.progress import fold, progress_of
 
+NAME_MAX = 200
+"""Characters of a name that another plugin gives."""
 TRIES = 40
 """In each round at least one of the rivals gets through, so this many may tell of one call at once."""
 
@@ -83,10 +85,11 @@ def _attempt(ctx: HookContext, event: CallEvent) -> Recorded:
     before = progress_of(row, otherwise=event.at) if row else None
     progress = fold(before, event)
     values = progress.values()
+    name = name_of(ctx, e164) if makes_lead and e164 is not None else ""
     with ctx.records.write() as writer:
         made = None
         if makes_lead and e164 is not None:
-            person, made = _claim_lead(ctx, writer, e164)
+            person, made = _claim_lead(ctx, writer, e164, name)
         if person is not None and person_is_new:
             values |= _with_person(writer.records, person)
         if row is None:
@@ -123,8 +126,18 @@ def _wants_lead(ctx: HookContext, event: CallEvent) -> bool:
     return event.direction == "in" and bool(ctx.settings["create_leads"])
 
 
-def _claim_lead(ctx: HookContext, writer: RecordWriter, e164: str) -> tuple[RecordRef, int | None]:
-    """(the one lead of this number, its id if it was made now).
+def name_of(ctx: HookContext, e164: str) -> str:
+    """What other plugins call an unknown number; the number itself where they know nothing of use.
+
+    Asked before the transaction: who answers may have to ask elsewhere.
+    """
+    name = ctx.ask("telephony.name_caller", number=e164)
+    fitting = isinstance(name, str) and bool(name.strip())
+    return name.strip()[:NAME_MAX] if fitting else readable(e164)
+
+
+def _claim_lead(ctx: HookContext, writer: RecordWriter, e164: str, name: str) -> tuple[RecordRef, int | None]:
+    """(the one lead of this number, its id if it was made now; `name` is what a new one is called).
 
     Rivals meet at the number: its value is unique, and it is read once, so that its version guards what was
     concluded from it.
@@ -132,7 +145,7 @@ def _claim_lead(ctx: HookContext, writer: RecordWriter, e164: str) -> tuple[Reco
     held = _held(writer.records, e164)
     if held is not None and _is_there(writer.records, held["lead"]):
         return RecordRef(object="lead", id=held["lead"]), None
-    lead = writer.create("lead", _lead_values(ctx, e164))["id"]
+    lead = writer.create("lead", _lead_values(ctx, e164, name))["id"]
     if held is None:
         writer.create("phone_number", {"e164": e164, "lead": lead})
     else:
@@ -155,8 +168,8 @@ def _is_there(records: Records, lead: int | None) -> bool:
     return True
 
 
-def _lead_values(ctx: HookContext, e164: str) -> dict[str, Any]:
-    values: dict[str, Any] = {"name": readable(e164), "phone": e164}
+def _lead_values(ctx: HookContext, e164: str, name: str) -> dict[str, Any]:
+    values: dict[str, Any] = {"name": name, "phone": e164}
     source = ctx.describe("lead").field("source")
     if source is not None and source.option("call") is not None:
         values["source"] = "call"
