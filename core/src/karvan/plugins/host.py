@@ -57,6 +57,7 @@ from karvan.plugins.order import order_plugins
 from karvan.plugins.parts import NoRoute
 from karvan.vault import Vault
 from karvan_sdk.actions import Change
+from karvan_sdk.deprecations import DEPRECATIONS, Deprecation, deprecated_arguments, deprecations
 from karvan_sdk.errors import (
     FieldError,
     KarvanError,
@@ -161,6 +162,7 @@ class Host:
         safe_mode: bool = False,
         suspend: Callable[[Trip, str], None] = lambda trip, version: None,
         suspended: Callable[[], Mapping[str, Suspension]] = lambda: {},
+        deprecated: Sequence[Deprecation] = DEPRECATIONS,
     ) -> None:
         """`means` are what plugins may borrow; `box` is told whose code is on top. Without `code`, or in
         safe mode, none is imported or called, nor is that of `suspended` plugins, who are asked for at
@@ -172,6 +174,7 @@ class Host:
         self._vault = Vault(home)
         self._read_suspended = suspended
         self._suspended: Mapping[str, Suspension] = {}
+        self._deprecated = tuple(deprecated)
         self._files = home / "files"
         self._means = means
         self._lock = threading.RLock()
@@ -459,6 +462,10 @@ class Host:
         """The answer of one implementation; raises one of `PLUGIN_ERRORS` for whatever its code raises."""
         return self._call(call, ctx, arguments)
 
+    def count_success(self, call: _Call) -> None:
+        """Note that an implementation did what it should."""
+        self._went_well(call)
+
     def count_failure(self, call: _Call, error: BaseException, *, degraded: bool) -> None:
         """Count a failure of an implementation, and mark its plugin degraded."""
         self._count_error(call.plugin, call.hook, error)
@@ -712,6 +719,7 @@ class Host:
             loaded = replace(loaded, settings=settings)
             self._loaded[installed.id] = loaded
             self._degraded.pop(installed.id, None)
+            self._tell_deprecated(installed)
         state = "failed" if loaded.failed else "degraded" if loaded.problems else "ready"
         return Status(plugin=installed.id, state=state, version=installed.version, problems=loaded.problems)
 
@@ -728,6 +736,19 @@ class Host:
     def _is_suspended(self, installed: Installed) -> bool:
         found = self._suspended.get(installed.id)
         return found is not None and found.version == installed.version
+
+    def _tell_deprecated(self, installed: Installed) -> None:
+        """Name what a plugin uses that is on its way out: in its status, and in the log as it is loaded."""
+        assert installed.manifest is not None  # nothing without one is taken
+        found = implementations(self._manager, installed.id)
+        taken = {name: impl.argnames for name, impl in found.items()}
+        uses = (
+            *deprecations(installed.manifest, self._deprecated),
+            *deprecated_arguments(installed.id, taken, self._deprecated),
+        )
+        for use in uses:
+            log.warning("%s", use.message)
+        self.warn(installed.id, "deprecations", [use.message for use in uses])
 
     @contextmanager
     def _importing(self, installed: Installed) -> Iterator[None]:

@@ -210,6 +210,10 @@ class Asking(Protocol):
         """The answer; raises one of `PLUGIN_ERRORS` for whatever the code raises."""
         ...
 
+    def count_success(self, call: Any) -> None:
+        """Note that an implementation did what it should."""
+        ...
+
     def count_failure(self, call: Any, error: BaseException, *, degraded: bool) -> None:
         """Count a failure, and mark its plugin degraded."""
         ...
@@ -224,6 +228,7 @@ def ask_first(host: Asking, hook: str, ctx: Moment, arguments: Mapping[str, Any]
         except PLUGIN_ERRORS as exc:
             host.count_failure(call, exc, degraded=False)
             continue
+        host.count_success(call)
         if answer is not None:
             return answer
     return None
@@ -239,6 +244,7 @@ def ask_all(host: Asking, hook: str, ctx: Moment, arguments: Mapping[str, Any]) 
         except PLUGIN_ERRORS as exc:
             host.count_failure(call, exc, degraded=True)
             continue
+        host.count_success(call)
         if answer is not None:
             found.append((call.plugin, answer))
     return found
@@ -251,9 +257,12 @@ def ask_gate(host: Asking, hook: str, ctx: Moment, arguments: Mapping[str, Any])
         try:
             host.call_guarded(call, ctx, given)
         except Rejected:
+            host.count_success(call)
             raise
         except PLUGIN_ERRORS as exc:
             host.count_failure(call, exc, degraded=False)
+            continue
+        host.count_success(call)
 
 
 def ask_along(host: Asking, hook: str, ctx: Moment, value: Any, arguments: Mapping[str, Any]) -> Any:
@@ -271,6 +280,7 @@ def ask_along(host: Asking, hook: str, ctx: Moment, value: Any, arguments: Mappi
         except PLUGIN_ERRORS as exc:
             host.count_failure(call, exc, degraded=False)
             continue
+        host.count_success(call)
         if answer is not None:
             value = answer
     return value
