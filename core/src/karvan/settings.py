@@ -28,7 +28,8 @@ class Settings:
     sign-in lasts. `body_max` is the largest request body in bytes. `memory_mib` is what one process of the
     server may hold of data, in MiB. With `safe_mode` no code of plugins is imported or called.
     `http_private` lists the places (`host:port`, separated by commas) inside the network that plugins may
-    call over HTTP.
+    call over HTTP. `smtp_url` is the mail server (`smtp://user:password@host:port` or `smtps://…`; empty:
+    mail stays in the folder `outbox` of `home`), `mail_from` the address that mail comes from.
     """
 
     home: Path = Path("var")
@@ -45,6 +46,8 @@ class Settings:
     memory_mib: int = 1024
     safe_mode: bool = False
     http_private: str = ""
+    smtp_url: str = ""
+    mail_from: str = "karvan@localhost"
 
     @property
     def url(self) -> str:

@@ -12,6 +12,8 @@ from types import FrameType
 
 from karvan.access.actors import Actor
 from karvan.events.deliveries import ENABLED, Batch
+from karvan.events.jobs import MAIL, Job
+from karvan.mail import MailFailed
 from karvan.watchdog import Clock
 from karvan.workspace import Workspace
 from karvan_sdk.errors import KarvanError, PluginFailed, TryLater
@@ -50,6 +52,9 @@ def do_job(workspace: Workspace) -> bool:
     job = workspace.jobs.claim(workspace.catalogs.current())
     if job is None:
         return False
+    if job.name == MAIL:
+        _send(workspace, job)
+        return True
     if workspace.host.suspension(job.plugin) is not None:
         workspace.jobs.later(job, SUSPENDED_S)
         return True
@@ -68,6 +73,16 @@ def do_job(workspace: Workspace) -> bool:
     else:
         workspace.jobs.done(job)
     return True
+
+
+def _send(workspace: Workspace, job: Job) -> None:
+    try:
+        workspace.mailer.send(job.payload["message"])
+    except MailFailed as exc:
+        log.warning("%s (of plugin '%s', attempt %d)", exc.message, job.plugin, job.attempts)
+        (workspace.jobs.lost if exc.is_final else workspace.jobs.failed)(job, exc.message)
+    else:
+        workspace.jobs.done(job)
 
 
 def settle(workspace: Workspace, *, turns: int = 10_000) -> None:

@@ -8,6 +8,7 @@ from karvan.database.migrate import is_current, migrate
 from karvan.events import outbox
 from karvan.events.deliveries import Deliveries
 from karvan.events.jobs import Jobs
+from karvan.mail import Mailer, read_server
 from karvan.metadata.catalog import Catalog
 from karvan.metadata.store import Catalogs, NotMade
 from karvan.outbound import Outbound, read_places
@@ -56,10 +57,12 @@ class Workspace:
         discovery = Discovery(settings.home / "plugins.json")
         self.generations = Generations(settings.home)
         self.jobs = Jobs(self.database)
+        self.mailer = Mailer(read_server(settings.smtp_url), settings.mail_from, settings.home / "outbox")
         means = Means(
             database=self.database,
             outbound=Outbound(read_places(settings.http_private)),
             jobs=self.jobs,
+            mailer=self.mailer,
             vault=self.vault,
         )
         self.host = Host(

@@ -1,4 +1,4 @@
-"""What the host lends to plugins that declare it: calls to other servers, jobs, secrets."""
+"""What the host lends to plugins that declare it: calls to other servers, jobs, mail, secrets."""
 
 from __future__ import annotations
 
@@ -6,11 +6,14 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
+from email import message_from_bytes, policy
+from email.message import EmailMessage
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
 
+from karvan.mail import MailFailed
 from karvan.settings import Settings
 from karvan.testing import InstallPlugin, WorkspaceWith, admin_of, settle
 from karvan.vault import SecretLost
@@ -397,6 +400,7 @@ def test_an_undeclared_job_is_refused(borrowing: Borrowing) -> None:
 
 USES: list[tuple[str, Callable[[Any], object]]] = [
     ("jobs", lambda ctx: ctx.jobs.later("remind")),
+    ("mail", lambda ctx: ctx.mail.send("ada@example.com", "a", "b")),
     ("secrets", lambda ctx: ctx.secrets.get("a")),
     ("secrets", lambda ctx: ctx.secrets.set("a", "b")),
     ("secrets", lambda ctx: ctx.secrets.names()),
@@ -469,3 +473,76 @@ def test_a_bad_secret_is_refused(borrowing: Borrowing) -> None:
     for name, value in (("", "x"), ("a" * 101, "x"), ("a\0", "x"), ("a", "x" * 16385)):
         with pytest.raises(BadInput):
             context(workspace).secrets.set(name, value)
+
+
+# -- mail --------------------------------------------------------------------------------------------------
+
+
+def kept(workspace: Workspace) -> list[EmailMessage]:
+    """The mail in the outbox of a workspace that has no mail server."""
+    return [
+        message_from_bytes(path.read_bytes(), policy=policy.default)
+        for path in sorted((workspace.settings.home / "outbox").glob("*"))
+    ]
+
+
+def test_mail_waits_for_the_worker_and_becomes_a_file_without_a_mail_server(borrowing: Borrowing) -> None:
+    workspace = borrowing("mail")
+    context(workspace).mail.send(
+        ["ada@example.com", "bo@пример.example"],
+        "Встреча",
+        "Завтра.",
+        "<b>Завтра.</b>",
+        reply_to="me@example.com",
+    )
+    assert kept(workspace) == []
+    settle(workspace)
+    (message,) = kept(workspace)
+    assert message["To"] == "ada@example.com, bo@xn--e1afmkfd.example"
+    assert (message["From"], message["Reply-To"]) == ("karvan@localhost", "me@example.com")
+    assert message["Subject"] == "Встреча"
+    text, html = (message.get_body((kind,)) for kind in ("plain", "html"))
+    assert text is not None
+    assert html is not None
+    assert (text.get_content().strip(), html.get_content().strip()) == ("Завтра.", "<b>Завтра.</b>")
+    assert rows(workspace) == []
+
+
+def test_a_save_that_is_refused_sends_no_mail(borrowing: Borrowing) -> None:
+    workspace = borrowing("mail")
+
+    def send_and_refuse(ctx: Any) -> None:
+        ctx.mail.send("ada@example.com", "a", "b")
+        raise Rejected("not today")
+
+    code().DO["gate"] = send_and_refuse
+    with pytest.raises(Rejected):
+        add_thing(workspace)
+    settle(workspace)
+    assert kept(workspace) == []
+
+
+def test_mail_of_a_plugin_that_was_switched_off_is_sent(borrowing: Borrowing) -> None:
+    workspace = borrowing("mail")
+    context(workspace).mail.send("ada@example.com", "a", "b")
+    workspace.plugins.disable(admin_of(workspace), "borrower")
+    settle(workspace)
+    assert len(kept(workspace)) == 1
+
+
+def test_mail_that_is_not_taken_is_tried_again_and_one_refused_for_good_is_laid_aside(
+    borrowing: Borrowing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    workspace = borrowing("mail")
+    failures = [MailFailed("busy"), MailFailed("no such person", is_final=True)]
+
+    def fail(text: str) -> None:
+        raise failures.pop(0)
+
+    monkeypatch.setattr(workspace.mailer, "send", fail)
+    context(workspace).mail.send("ada@example.com", "a", "b")
+    settle(workspace)
+    assert rows(workspace) == [("waiting", 1, "The mail was not sent: busy")]
+    make_due(workspace)
+    settle(workspace)
+    assert rows(workspace) == [("dead", 2, "The mail was not sent: no such person")]

@@ -187,6 +187,28 @@ class Jobs(Protocol):
         ...
 
 
+class Mail(Protocol):
+    """Mail; needs the capability `mail`. It comes from the deployment's address (setting `mail_from`)."""
+
+    def send(
+        self,
+        to: str | Sequence[str],
+        subject: str,
+        text: str,
+        html: str | None = None,
+        *,
+        reply_to: str = "",
+    ) -> None:
+        """Have a mail sent by the worker, in the transaction that is open: what is rolled back sends nothing.
+
+        `to` is one plain address (`ada@example.com`) or up to 50; each sees the others. `html` is a second
+        form of the same text. It is tried again as a job is; without a mail server it becomes a file in the
+        folder `outbox`. Raises NotAllowed without the capability, BadInput for a bad address, a subject of
+        several lines, or more than 1 MiB.
+        """
+        ...
+
+
 class Secrets(Protocol):
     """Secrets that a plugin keeps itself, such as tokens; needs the capability `secrets`.
 
@@ -245,6 +267,8 @@ class HookContext(Protocol):
     def http(self) -> Http: ...
     @property
     def jobs(self) -> Jobs: ...
+    @property
+    def mail(self) -> Mail: ...
     @property
     def secrets(self) -> Secrets: ...
     @property

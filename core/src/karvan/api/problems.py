@@ -17,6 +17,7 @@ from werkzeug.exceptions import HTTPException, MethodNotAllowed, RequestEntityTo
 from werkzeug.routing import RoutingException
 
 from karvan.api.reply import Reply
+from karvan.mail import MailFailed
 from karvan.metadata.store import NotMade
 from karvan.plugins import CallerUnknown, CodeRefused, IndexFailed
 from karvan.vault import SecretLost
@@ -167,6 +168,7 @@ ANSWERS: Mapping[type[KarvanError], Answer] = MappingProxyType(
         Broken: _row(500, "Our fault"),
         sdk.PluginFailed: _row(500, "A plugin failed"),
         sdk.HttpFailed: _row(502, "Another server did not answer"),
+        MailFailed: _row(502, "The mail server did not take it"),
         IndexFailed: _row(502, "The index can't be trusted or asked"),
         NotMade: _row(503, "No workspace yet"),
         SecretLost: _row(503, "A secret can't be opened"),

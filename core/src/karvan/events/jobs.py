@@ -10,9 +10,11 @@ from typing import Any
 import orjson
 
 from karvan.database import Database
-from karvan.events.queue import Queue, skip_locked, stored
+from karvan.events.queue import ATTEMPTS_MAX, Queue, skip_locked, stored
 from karvan.metadata.catalog import Catalog
 
+MAIL = "mail:send"
+"""The name under which mail waits; no job of a plugin can have it. Its payload holds the `message`."""
 COLUMNS = (
     "plugin", "name", "key", "payload", "actor_id", "created_at", "state", "attempts", "due_at", "claim",
     "last_error",
@@ -80,16 +82,15 @@ class Jobs:
     def claim(self, catalog: Catalog) -> Job | None:
         """Take the first due job of an enabled plugin, and count the attempt; None when there is none.
 
-        Jobs of a plugin that is off wait until it is on again.
+        Jobs of a plugin that is off wait until it is on again; its mail does not.
         """
         plugins = list(catalog.plugins)
-        if not plugins:
-            return None
+        own = f" OR plugin IN ({', '.join('?' * len(plugins))})" if plugins else ""
         with self._database.write() as transaction:
             self._queue.lay_aside(transaction)
             row = transaction.fetchone(
                 "SELECT id, plugin, name, payload, actor_id, attempts FROM k_job"
-                f" WHERE state = 'waiting' AND due_at <= ? AND plugin IN ({', '.join('?' * len(plugins))})"
+                f" WHERE state = 'waiting' AND due_at <= ? AND (name = '{MAIL}'{own})"
                 f" ORDER BY due_at, id LIMIT 1{skip_locked(transaction)}",
                 (stored(datetime.now(UTC), transaction), *plugins),
             )
@@ -117,6 +118,10 @@ class Jobs:
     def failed(self, job: Job, why: str) -> None:
         """Try again later and later, in the end lay it aside."""
         self._queue.failed((job.id,), job.claim, attempts=job.attempts, why=why)
+
+    def lost(self, job: Job, why: str) -> None:
+        """Lay it aside at once: another try would bring the same."""
+        self._queue.failed((job.id,), job.claim, attempts=ATTEMPTS_MAX, why=why)
 
     def count(self, plugin: str) -> Mapping[str, int]:
         """How many jobs of a plugin there are, by state."""

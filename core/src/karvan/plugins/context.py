@@ -18,6 +18,7 @@ from karvan.plugins.effective import SettingsOf
 from karvan.plugins.files import PluginFiles
 from karvan.plugins.http import PluginHttp
 from karvan.plugins.jobs import PluginJobs
+from karvan.plugins.mail import PluginMail
 from karvan.plugins.means import Means
 from karvan.plugins.secrets import PluginSecrets
 from karvan.plugins.texts import NONE, Texts, translate
@@ -146,6 +147,12 @@ class PluginContext:
     def jobs(self) -> PluginJobs:
         """Work put off to a worker."""
         return PluginJobs(self._scope.manifest, self._scope.lent.jobs, self.actor_id, self._check)
+
+    @cached_property
+    def mail(self) -> PluginMail:
+        """Mail that the worker sends."""
+        lent = self._scope.lent
+        return PluginMail(self.plugin, lent.mailer.sender, lent.jobs, self.actor_id, self._check)
 
     @cached_property
     def secrets(self) -> PluginSecrets:

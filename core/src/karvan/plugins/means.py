@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from karvan.database import Database
 from karvan.events.jobs import Jobs
+from karvan.mail import Mailer
 from karvan.outbound import Outbound
 from karvan.vault import Vault
 
@@ -17,4 +18,5 @@ class Means:
     database: Database
     outbound: Outbound
     jobs: Jobs
+    mailer: Mailer
     vault: Vault
