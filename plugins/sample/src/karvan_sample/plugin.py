@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from datetime import date
 
-from karvan_sample import book, commands, evening, guests, routes, visits, widgets
+from karvan_sample import book, commands, evening, guests, late, routes, visits, widgets
 from karvan_sample.demo import make_demo
 from karvan_sdk import Change, DemoRecords, Event, HookContext, RecordRef, hookimpl, hookspec
 
@@ -16,7 +16,7 @@ class Sample:
     router = routes.router
     widgets = widgets.widgets
     commands = commands.commands
-    jobs = evening.jobs
+    jobs = {**evening.jobs, **late.jobs}  # noqa: RUF012 - read by the host, changed by nobody
 
     @hookimpl
     def prepare_records(
@@ -32,10 +32,11 @@ class Sample:
 
     @hookimpl
     def records_changed(self, ctx: HookContext, object: str, event: str, events: Sequence[Event]) -> None:
-        """Bring the last visit of the contacts and the pages of the guest book up to date."""
+        """Bring the last visit of contacts and the guest book up to date, and look out for who is late."""
         guests.follow(ctx, events)
         book.follow(ctx, events)
         evening.follow(ctx, events)
+        late.follow(ctx, events)
 
     @hookimpl
     def restrict_records(self, ctx: HookContext, object: str, action: str) -> str | None:
