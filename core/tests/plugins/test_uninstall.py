@@ -69,9 +69,9 @@ def use(workspace: Workspace) -> dict[str, int]:
     admin = admin_of(workspace)
     with workspace.records.write(admin) as writer:
         thing = writer.create("zoo_thing", {"name": "x"})
-        contact = writer.create("contact", {"name": "Ada", "zoo__mark": "secret"})
+        contact = writer.create("contact", {"name": "Ada", "zoo__mark": "whisper"})
     with workspace.records.write(admin) as writer:
-        writer.update("contact", contact["id"], {"zoo__mark": "secret too", "name": "Ada L."})
+        writer.update("contact", contact["id"], {"zoo__mark": "whisper too", "name": "Ada L."})
     workspace.plugin_settings.change(admin, "zoo", {"limit": 5})
     folder = workspace.settings.home / "files/zoo"
     folder.mkdir(parents=True)
@@ -104,11 +104,11 @@ def test_a_purge_leaves_no_trace_in_schema_rows_files_or_code(crowd: Workspace, 
     install(crowd, shelf, "zoo")
     use(crowd)
     assert snapshot(crowd) != before
-    assert "secret" in everything(crowd)
+    assert "whisper" in everything(crowd)
     uninstall(crowd, "zoo", purge=True)
     assert snapshot(crowd) == before
     left = everything(crowd)
-    assert [line for line in left.splitlines() if "zoo" in line or "secret" in line] == []
+    assert [line for line in left.splitlines() if "zoo" in line or "whisper" in line] == []
     assert not (crowd.settings.home / "files").exists()
     assert crowd.generations.distributions(crowd.generations.current()) == {}
     with pytest.raises(UnknownPlugin):
@@ -122,7 +122,7 @@ def test_the_history_of_others_records_keeps_what_is_not_the_plugins(crowd: Work
     uninstall(crowd, "zoo", purge=True)
     told = json.dumps(crowd.records.read(admin_of(crowd)).history("contact", contact), default=str)
     assert "Ada L." in told
-    assert "secret" not in told
+    assert "whisper" not in told
 
 
 def test_kept_data_is_there_again_after_the_next_install(crowd: Workspace, shelf: Shelf) -> None:
@@ -135,7 +135,7 @@ def test_kept_data_is_there_again_after_the_next_install(crowd: Workspace, shelf
     install(crowd, shelf, "zoo")
     reader = crowd.records.read(admin_of(crowd))
     assert reader.get("zoo_thing", made["thing"])["name"] == "x"
-    assert reader.get("contact", made["contact"])["zoo__mark"] == "secret too"
+    assert reader.get("contact", made["contact"])["zoo__mark"] == "whisper too"
     assert [s.value for s in crowd.plugin_settings.list("zoo")] == [5]
 
 
