@@ -155,6 +155,22 @@ def plugins_disable(ctx: click.Context, plugin: str, as_: str | None, as_json: b
     )
 
 
+@plugins.command("resume")
+@click.argument("plugin")
+@AS
+@JSON
+@click.pass_context
+def plugins_resume(ctx: click.Context, plugin: str, as_: str | None, as_json: bool) -> None:
+    """Call a suspended plugin again; what it missed is told now."""
+    with opened(ctx, code=False) as workspace:
+        workspace.catalogs.current()
+        outcome = workspace.plugins.resume(acting(workspace, as_), plugin)
+    if as_json:
+        put({"plugin": plugin, "enabled": True, "changed": outcome.changed})
+        return
+    say(f"Plugin '{plugin}' is {'called again' if outcome.changed else 'not suspended'}.")
+
+
 def _switch(
     ctx: click.Context,
     plugin: str,

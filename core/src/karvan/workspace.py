@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from karvan.access.actors import Actors
 from karvan.database import Database, Transaction
 from karvan.database.migrate import is_current, migrate
@@ -12,9 +14,10 @@ from karvan.mail import Mailer, read_server
 from karvan.metadata.catalog import Catalog
 from karvan.metadata.store import Catalogs, NotMade
 from karvan.outbound import Outbound, read_places
-from karvan.plugins.accidents import Accident, Accidents
+from karvan.plugins.accidents import Accident, Accidents, Suspension
 from karvan.plugins.answered import Answers, name_edition
 from karvan.plugins.blackbox import BlackBox
+from karvan.plugins.breaker import Trip
 from karvan.plugins.deferred import Deferred
 from karvan.plugins.discovery import Discovery
 from karvan.plugins.figures import FigureStore
@@ -26,6 +29,7 @@ from karvan.plugins.probe import Limits
 from karvan.plugins.restrictions import restrict
 from karvan.plugins.settings import PluginSettings, seal_secrets
 from karvan.plugins.state import Plugins
+from karvan.plugins.suspensions import Suspensions
 from karvan.plugins.uninstall import Uninstaller
 from karvan.plugins.wrecks import is_anything_left, settle
 from karvan.records.export import Exports
@@ -51,6 +55,7 @@ class Workspace:
         self.box = box or BlackBox()
         self.accidents = Accidents(self.database)
         self.answers = Answers(self.database)
+        self.suspensions = Suspensions(self.database)
         self.deferred = Deferred(self.database)
         self._unsettled: KarvanError | None = None
         self.vault = Vault(settings.home)
@@ -72,7 +77,8 @@ class Workspace:
             box=self.box,
             code=code,
             safe_mode=settings.safe_mode,
-            suspended=self.accidents.suspended,
+            suspended=self._suspended,
+            suspend=self._suspend,
         )
         self.figures = FigureStore(self.database, self.host.counted)
         self.catalogs = Catalogs(self.database, complete=self._complete)
@@ -85,6 +91,7 @@ class Workspace:
             self.database,
             self.accidents,
             self.answers,
+            self.suspensions,
             # a trial within a request has to end before the watchdog ends the worker
             limits=Limits(wall_s=settings.deadline_s / 2, memory_mib=settings.memory_mib),
         )
@@ -118,6 +125,13 @@ class Workspace:
         if made.fresh:
             self.deferred.put(lambda: self.answers.write(made.fresh))
         return made.catalog
+
+    def _suspended(self) -> Mapping[str, Suspension]:
+        """The plugins that are not called, by id: a hook kept failing, or processes ended."""
+        return {**self.accidents.suspended(), **self.suspensions.read()}
+
+    def _suspend(self, trip: Trip, version: str) -> None:
+        self.deferred.put(lambda: self.suspensions.suspend(trip, version))
 
     def _editions(self, catalog: Catalog) -> dict[str, str]:
         """Version and settings of each plugin that is on; the version as enabled where it is missing."""

@@ -50,6 +50,13 @@ def list_figures(call: Call, plugin: str) -> Reply:
     return json_reply({"data": [one.as_dict() for one in call.workspace.figures.of(plugin)]})
 
 
+def resume_plugin(call: Call, plugin: str) -> Reply:
+    """Call a suspended plugin again; one that is not suspended stays as it is."""
+    refuse_parameters(call.query)
+    actor = call.prove_admin("plugins")
+    return json_reply({"data": asdict(call.workspace.plugins.resume(actor, plugin))})
+
+
 def list_settings(call: Call, plugin: str) -> Reply:
     """The settings of an enabled plugin; what a secret holds is not told."""
     refuse_parameters(call.query)

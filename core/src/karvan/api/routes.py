@@ -69,6 +69,7 @@ ROUTES = (
     _route("/plugins/x-ray", GET=plugins.xray),
     _route("/plugins/<plugin>/enable", POST=plugins.enable_plugin),
     _route("/plugins/<plugin>/disable", POST=plugins.disable_plugin),
+    _route("/plugins/<plugin>/resume", POST=plugins.resume_plugin),
     _route("/plugins/<plugin>/x-ray", GET=plugins.xray_with),
     _route("/plugins/<plugin>/figures", GET=plugins.list_figures),
     _route("/plugins/<plugin>/settings", GET=plugins.list_settings, PATCH=plugins.change_settings),

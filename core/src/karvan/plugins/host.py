@@ -226,14 +226,13 @@ class Host:
                 return self.status()
             ordered, stuck = order_plugins(i.manifest for i in enabled if i.manifest is not None)
             status: dict[str, Status] = {}
+            resting: dict[str, Loaded] = {}
             for one in enabled:
                 if one.manifest is None:
                     status[one.id] = _absent(one)
-                elif self._is_suspended(one):
-                    why = self._suspended[one.id].why
-                    status[one.id] = Status(
-                        plugin=one.id, state="suspended", version=one.version, problems=(why,)
-                    )
+                elif (held := self._held(one)) is not None:
+                    status[one.id] = held
+                    resting[one.id] = Loaded(installed=one, problems=held.problems, failed=True)
                 elif one.id in stuck:
                     self._drop(one.id)
                     why = f"Its order is a circle among: {', '.join(stuck)}."
@@ -242,11 +241,14 @@ class Host:
                     )
                 else:
                     status[one.id] = self._take(one)
-            in_use = MappingProxyType({p: self._loaded[p] for p in ordered if p in self._loaded})
-            offers = bind_offers(in_use, lambda plugin: implementations(self._manager, plugin))
-            for plugin in in_use:
+            called = MappingProxyType({p: self._loaded[p] for p in ordered if p in self._loaded})
+            offers = bind_offers(called, lambda plugin: implementations(self._manager, plugin))
+            for plugin in called:
                 problems = (*offers.refused.get(plugin, ()), *offers.off.get(plugin, ()))
                 status[plugin] = _with_problems(status[plugin], problems)
+            in_use = MappingProxyType(
+                {p: found for p in ordered if (found := called.get(p) or resting.get(p))}
+            )
             self._plan = _Plan(self._compile(ordered, offers), MappingProxyType(status), in_use, offers)
             self._asked = asked
             return self.status()
@@ -576,7 +578,9 @@ class Host:
         return answer
 
     def match(self, plugin: str, surface: Surface, path: str, method: str) -> tuple[Route, Mapping[str, Any]]:
-        """The route of an enabled plugin; raises NoRoute."""
+        """The route of an enabled plugin; raises NoRoute, PluginFailed for one that is suspended."""
+        if self.suspension(plugin) is not None:
+            raise PluginFailed(plugin=plugin, hook=f"route:{path}", reason="it is suspended.")
         loaded = self._plan.loaded.get(plugin)
         routes = loaded.parts.routes.get(surface) if loaded else None
         if routes is None:
@@ -729,9 +733,16 @@ class Host:
         return {
             one.id: _absent(one)
             if one.manifest is None
-            else Status(plugin=one.id, state=state, version=one.version)
+            else self._held(one) or Status(plugin=one.id, state=state, version=one.version)
             for one in enabled
         }
+
+    def _held(self, installed: Installed) -> Status | None:
+        """The status of a suspended plugin; None for another."""
+        if not self._is_suspended(installed):
+            return None
+        why = (self._suspended[installed.id].why,)
+        return Status(plugin=installed.id, state="suspended", version=installed.version, problems=why)
 
     def _is_suspended(self, installed: Installed) -> bool:
         found = self._suspended.get(installed.id)

@@ -19,9 +19,10 @@ from karvan.plugins.discovery import Discovery, Installed
 from karvan.plugins.host import Host
 from karvan.plugins.order import order_plugins
 from karvan.plugins.probe import LIMITS, Limits, refuse_unfit, try_plugins
+from karvan.plugins.suspensions import Suspensions, Tripped
 from karvan.plugins.xray import Examined, XRay, examine
 from karvan_sdk import declarations
-from karvan_sdk.errors import ManifestInvalid, PluginRefused, UnknownPlugin
+from karvan_sdk.errors import ManifestInvalid, NotAllowed, PluginRefused, UnknownPlugin
 from karvan_sdk.manifest import Manifest
 from karvan_sdk.text import Text
 
@@ -38,9 +39,9 @@ class PluginInfo:
     """One plugin as a list shows it.
 
     `state` is `off`, `on`, `degraded` (on, works in part), `failed` (on, its code is not used), `missing`
-    (on, not installed), `suspended` (on, not called: it ended processes), `resting` (on, not called in safe
-    mode) or `broken` (off, its manifest can't be read). `problems` says why; `warnings` tell what works and
-    yet needs somebody.
+    (on, not installed), `suspended` (on, not called: it kept failing), `resting` (on, not called in safe
+    mode) or `broken` (off, its manifest can't be read). `problems` says why, `trace` where it failed last;
+    `warnings` tell what works and yet needs somebody.
     """
 
     id: str
@@ -58,6 +59,7 @@ class PluginInfo:
     hooks: tuple[str, ...] = ()
     problems: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
+    trace: str = ""
 
     def as_dict(self, language: str = "en") -> dict[str, Any]:
         """The JSON form, texts in one language."""
@@ -99,6 +101,7 @@ class Plugins:
         database: Database,
         accidents: Accidents,
         answers: Answers,
+        suspensions: Suspensions,
         *,
         limits: Limits = LIMITS,
     ) -> None:
@@ -110,6 +113,7 @@ class Plugins:
         self._accidents = accidents
         self._answers = answers
         self._limits = limits
+        self._suspensions = suspensions
 
     # -- what is there ---------------------------------------------------------------------------------
 
@@ -179,6 +183,7 @@ class Plugins:
         self._check(installed, installed.manifest, rows)
         self._schema.enable_plugin(actor, installed.manifest, version=installed.version)
         self._accidents.give_chance(plugin)
+        self._suspensions.lift(plugin)
         self._host.sync(self.enabled())
         return self._outcome(plugin, enabled=True, changed=True)
 
@@ -204,6 +209,22 @@ class Plugins:
         self._answers.forget(plugin)
         self._host.sync(self.enabled())
         return Outcome(plugin=plugin, enabled=False, changed=True)
+
+    def resume(self, actor: Any, plugin: str) -> Outcome:
+        """Call a suspended plugin again; its breakers and accidents count from now on.
+
+        Raises UnknownPlugin for one that is not on, NotAllowed for who is no administrator.
+        """
+        if not actor.is_admin:
+            raise NotAllowed(action="resume", object="plugins", reason="it needs an administrator.")
+        if plugin not in self._enabled():
+            raise UnknownPlugin(plugin, hint="Enable it first.")
+        if self._host.suspension(plugin) is None:
+            return self._outcome(plugin, enabled=True, changed=False)
+        self._accidents.give_chance(plugin)
+        self._suspensions.lift(plugin)
+        self._host.sync(self.enabled())
+        return self._outcome(plugin, enabled=True, changed=True)
 
     # -- inside ----------------------------------------------------------------------------------------
 
@@ -294,6 +315,7 @@ class Plugins:
             if accident is not None and is_its and state != "suspended":
                 problems = (*problems, accident.sentence())
         stored = row.manifest if row is not None else {}
+        held = self._host.suspension(plugin)
         if row is not None and manifest is not None:
             problems += _not_granted(manifest, row)
         return PluginInfo(
@@ -312,6 +334,7 @@ class Plugins:
             hooks=tuple(dict.fromkeys(use.hook for use in manifest.hooks)) if manifest else (),
             problems=problems,
             warnings=self._warnings(plugin),
+            trace=held.trace if isinstance(held, Tripped) else "",
         )
 
     def _warnings(self, plugin: str) -> tuple[str, ...]:

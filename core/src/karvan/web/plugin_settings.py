@@ -33,6 +33,17 @@ def add_routes(web: Blueprint, workspace: Workspace) -> None:
         _only_admin(workspace)
         return _page(workspace, plugin, {})
 
+    @web.post("/settings/plugins/<plugin>/resume")
+    def resume_plugin(plugin: str) -> Response:
+        workspace.plugins.resume(signed_in(workspace), plugin)
+        return redirect(url_for("web.plugin_settings", plugin=plugin))
+
+    @web.post("/settings/plugins/<plugin>/disable")
+    def disable_plugin(plugin: str) -> Response:
+        _only_admin(workspace)
+        workspace.plugins.disable(signed_in(workspace), plugin)
+        return redirect(url_for("web.settings"))
+
     @web.post("/settings/plugins/<plugin>")
     def change_plugin_settings(plugin: str) -> Response | tuple[str, int]:
         actor = signed_in(workspace)

@@ -81,12 +81,13 @@ FIXED_SCHEMAS["plugin"] = {
         "id": TEXT,
         "name": TEXT,
         "summary": TEXT,
-        "state": {"enum": ["off", "on", "degraded", "failed", "missing", "broken"]},
+        "state": {"enum": ["off", "on", "degraded", "failed", "missing", "suspended", "resting", "broken"]},
         "enabled": {"type": "boolean"},
         "installed": {"type": "boolean"},
         "version": TEXT,
         "problems": list_of(TEXT),
         "warnings": list_of(TEXT),
+        "trace": TEXT,
     },
     "required": ["id", "name", "state", "enabled", "installed"],
 }
@@ -378,6 +379,16 @@ FIXED_PATHS: dict[str, Json] = {
             "plugin_figures",
             "What calls of a plugin cost, by hook",
             {"200": json_answer("Of the last seven days.", _data(list_of(ref("plugin_figure"))))},
+            (404,),
+            parameters=[_PLUGIN],
+        )
+    },
+    f"{PREFIX}/plugins/{{plugin}}/resume": {
+        "post": _fixed(
+            "plugins",
+            "resume_plugin",
+            "Call a suspended plugin again",
+            {"200": json_answer("What was done.", _data(ref("plugin_switched")))},
             (404,),
             parameters=[_PLUGIN],
         )
