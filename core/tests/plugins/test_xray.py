@@ -177,8 +177,9 @@ def test_a_field_of_an_admin_is_no_clash() -> None:
 
 
 def test_two_writers_of_one_field_are_a_warning() -> None:
-    found = module._touched({"thing.colour": ("a", "b"), "thing.size": ("a",)}, {})
-    assert [(f.severity, f.message) for f in found] == [
+    one = plugin("a", 'capabilities = ["records:write:thing(colour,size)"]\n')
+    two = plugin("b", 'capabilities = ["records:write:thing(colour)"]\n')
+    assert [(f.severity, f.message) for f in look(THING, one, two).findings] == [
         ("warning", "thing.colour may be written by each of a, b.")
     ]
 

@@ -216,7 +216,10 @@ def _writers(known: Mapping[str, Manifest]) -> Mapping[str, tuple[str, ...]]:
     for name, manifest in known.items():
         for capability in manifest.capabilities:
             if capability.startswith(WRITE):
-                found.setdefault(capability.removeprefix(WRITE), {})[name] = None
+                object, _, fields = capability.removeprefix(WRITE).removesuffix(")").partition("(")
+                things = [f"{object}.{one}" for one in fields.split(",")] if fields else [object]
+                for thing in things:
+                    found.setdefault(thing, {})[name] = None
     return MappingProxyType({thing: tuple(found[thing]) for thing in sorted(found)})
 
 
