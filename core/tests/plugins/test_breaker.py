@@ -119,14 +119,15 @@ def test_the_third_opening_suspends_with_the_last_error(
     assert not call(breakers, True)
 
 
-def test_a_route_is_left_alone_but_takes_nothing_down_with_it(
-    breakers: Breakers, clock: Clockwork, trips: list[Trip]
+@pytest.mark.parametrize("hook", ["route:/hook", "authenticate", "job:remind", "records_changed"])
+def test_what_strangers_or_one_event_can_fail_rests_but_takes_nothing_down_with_it(
+    breakers: Breakers, clock: Clockwork, trips: list[Trip], hook: str
 ) -> None:
-    fail(breakers, 5, "route:/hook")
+    fail(breakers, 5, hook)
     for seconds in (*OPEN_S, OPEN_S[2]):
-        assert not call(breakers, True, "route:/hook")
+        assert not call(breakers, True, hook)
         clock.now += seconds
-        fail(breakers, 1, "route:/hook")
+        fail(breakers, 1, hook)
     assert trips == []
 
 
@@ -144,16 +145,6 @@ def test_another_version_or_other_settings_begin_anew(breakers: Breakers) -> Non
     breakers.keep({"zoo": "first", "other": "second"})
     assert not call(breakers, True)
     breakers.keep({"zoo": "second", "other": "second"})
-    assert call(breakers, True)
-
-
-def test_a_charge_from_outside_opens_at_once(breakers: Breakers, clock: Clockwork) -> None:
-    breakers.charge("zoo", "check_records", "It ended the process.")
-    assert not call(breakers, True)
-    with pytest.raises(BreakerOpen, match="It ended the process"):
-        breakers.pass_or_raise("zoo", "check_records")
-    assert dict(breakers.open_now()) == {("zoo", "check_records"): OPEN_S[0]}
-    clock.now += OPEN_S[0]
     assert call(breakers, True)
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from karvan.plugins.breaker import IN_A_ROW
 from karvan.records.shapes import AggregateQuery, ListQuery, Measure
 from karvan.testing import InstallPlugin, WorkspaceWith, admin_of, make_client
 from karvan.workspace import Workspace
@@ -132,7 +133,8 @@ def test_under_other_settings_the_last_condition_holds_and_the_object_is_closed(
 
 def test_an_open_breaker_keeps_the_last_answer(veil: Workspace) -> None:
     answers()[0] = lambda: None
-    veil.host.breakers.charge("veil", "restrict_records", "It ended the process.")
+    for _ in range(IN_A_ROW):
+        veil.host.breakers.failed("veil", "restrict_records", RuntimeError("It gave up."))
     renew(veil)
     assert_veiled(veil)
 

@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from karvan.plugins.loading import say_error, say_trace
+from karvan_sdk.hookspecs import POLICIES, HookKind
 
 IN_A_ROW = 5
 WINDOW = 20
@@ -21,8 +22,12 @@ OPEN_S = (60.0, 300.0, 1800.0)
 """How long the first, second and third opening lasts."""
 PROBE_S = 120.0
 """After this time a probe that never came back is given up, and another call may try."""
-ASKED_FROM_OUTSIDE = ("route:", "authenticate")
-"""What strangers can make fail: it is broken off like everything else, but takes nothing down with it."""
+RESTS_ONLY = (
+    "route:", "authenticate", "job:",
+    *(name for name, policy in POLICIES.items() if policy.kind is HookKind.OBSERVE),
+)  # fmt: skip
+"""What takes nothing down with it: strangers can make a route fail, and one event or job that nobody can do
+is laid aside by its own attempts."""
 Clock = Callable[[], float]
 
 
@@ -118,7 +123,7 @@ class Breakers:
             if not is_probe and (circuit.until is not None or not circuit.is_too_bad(now)):
                 return
             circuit.open(now)
-            trips = circuit.openings >= len(OPEN_S) and not hook.startswith(ASKED_FROM_OUTSIDE)
+            trips = circuit.openings >= len(OPEN_S) and not hook.startswith(RESTS_ONLY)
         if trips:
             self._suspend(Trip(plugin=plugin, hook=hook, why=why, trace=say_trace(error)))
 
@@ -128,14 +133,6 @@ class Breakers:
         if circuit is not None:
             with self._lock:
                 circuit.probe = None
-
-    def charge(self, plugin: str, hook: str, why: str) -> None:
-        """Open at once, for something fatal that was seen from outside."""
-        with self._lock:
-            circuit = self._circuits.setdefault((plugin, hook), _Circuit())
-            circuit.error = why
-            if circuit.until is None or circuit.until <= self._clock():
-                circuit.open(self._clock())
 
     def keep(self, editions: Mapping[str, str]) -> None:
         """Forget the breakers of plugins that are not among these, or are of another edition by now."""
@@ -150,9 +147,3 @@ class Breakers:
         with self._lock:
             for key in [key for key in self._circuits if key[0] == plugin]:
                 del self._circuits[key]
-
-    def open_now(self) -> Mapping[tuple[str, str], float]:
-        """(plugin, hook) → seconds until it is tried again, of those that are not called now."""
-        with self._lock:
-            now = self._clock()
-            return {k: c.until - now for k, c in self._circuits.items() if c.until and c.until > now}
