@@ -7,7 +7,7 @@ import os
 from hypothesis import settings
 from tests.sizes import HYPOTHESIS_EXAMPLES
 
-pytest_plugins = ["tests.provided", "tests.guards", "tests.needs", "karvan.testing"]
+pytest_plugins = ["tests.provided", "tests.guards", "tests.needs", "tests.trials", "karvan.testing"]
 
 # a shared machine is slow at times, and a deadline would then blame the code
 settings.register_profile("karvan", deadline=None, max_examples=HYPOTHESIS_EXAMPLES, print_blob=True)
