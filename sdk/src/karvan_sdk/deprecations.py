@@ -1,7 +1,7 @@
 """What of the contract is on its way out: since when, until when, and what to use instead.
 
 A deprecated thing works until the version that it goes in. Who uses it is told so: on the list of plugins, in
-the log, and by the static check. docs/deprecations.md shows this table; a test holds it to it.
+the log, and by `karvan plugins doctor`. docs/deprecations.md shows this table; a test holds it to it.
 """
 
 from __future__ import annotations
