@@ -7,7 +7,7 @@ Code that is new, or that did not load, is always tried in earnest.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from importlib.metadata import PackageNotFoundError, distribution
 from importlib.util import find_spec
 from pathlib import Path
@@ -22,10 +22,12 @@ from karvan.plugins.probe import Limits, Trial
 _loaded_well: dict[str, Trial] = {}
 
 
-@pytest.fixture(autouse=True)
-def _remembered_trials(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture(autouse=True, scope="session")
+def _remembered_trials() -> Iterator[None]:
     """Enabling asks here; installing, and whoever asks `probe` itself, always tries."""
-    monkeypatch.setattr(state, "try_plugins", try_once)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(state, "try_plugins", try_once)
+        yield
 
 
 def try_once(plugins: Mapping[str, str], limits: Limits = probe.LIMITS, **options: Any) -> Trial:

@@ -199,3 +199,10 @@ def test_listing_and_leaving_import_nothing(
     finally:
         calm.close()
     assert not [n for n in sys.modules if n.startswith("karvan_zoo_k")]
+
+
+def test_the_memory_of_a_trial_is_not_that_of_the_server(install_plugin: InstallPlugin) -> None:
+    ballast = b"x" * (300 * 1024 * 1024)
+    found = try_code(install_plugin, "VALUE = 1")
+    assert len(ballast) > 0
+    assert 0 < found.memory_mib < 256
