@@ -19,9 +19,10 @@ OWNED = (
     "k_accident",
     "k_suspension",
     "k_restriction",
-    "k_figure",
 )
 """Static tables whose rows belong to objects and plugins."""
+FIGURES = "SELECT DISTINCT plugin FROM k_figure WHERE plugin NOT IN (SELECT id FROM k_plugin)"
+"""Figures grow with every call, so only those of plugins that are gone count as left behind."""
 
 
 def take_snapshot(url: str, home: Path) -> dict[str, Any]:
@@ -31,6 +32,7 @@ def take_snapshot(url: str, home: Path) -> dict[str, Any]:
         with database.read() as connection:
             structure = _sqlite(connection) if database.dialect == "sqlite" else _postgresql(connection)
             rows = {table: sorted(map(str, connection.fetchall(f"SELECT * FROM {table}"))) for table in OWNED}
+            rows["k_figure"] = sorted(map(str, connection.fetchall(FIGURES)))
     finally:
         database.close()
     files = home / "files"

@@ -231,10 +231,17 @@ class FigureStore:
         hour = now.replace(minute=0, second=0, microsecond=0)
         with self._database.write() as transaction:
             dialect = transaction.dialect
+            # a plugin that was purged meanwhile, maybe by another process, leaves nothing behind
+            there = {row[0] for row in transaction.fetchall("SELECT id FROM k_plugin", ())}
             # in one order in all processes, so that none waits for another that waits for it
             transaction.execute_many(
                 _UPSERT,
-                [_row(f, _stored(at, dialect), dialect) for f in add_up(figures) for at in (ALWAYS, hour)],
+                [
+                    _row(figure, _stored(at, dialect), dialect)
+                    for figure in add_up(figures)
+                    if figure.plugin in there
+                    for at in (ALWAYS, hour)
+                ],
             )
             transaction.execute(
                 "DELETE FROM k_figure WHERE hour < ? AND hour > ?",
