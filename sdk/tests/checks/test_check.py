@@ -107,6 +107,18 @@ def test_a_file_that_is_no_wheel_is_told(tmp_path: Path, content: bytes) -> None
         check_plugin(wheel)
 
 
+def test_a_wheel_with_spoilt_contents_is_no_wheel(tmp_path: Path) -> None:
+    wheel = tmp_path / "spoilt-1.0-py3-none-any.whl"
+    with zipfile.ZipFile(wheel, "w", zipfile.ZIP_DEFLATED) as opened:
+        opened.writestr("a.py", "VALUE = 1\n" * 200)
+    body = bytearray(wheel.read_bytes())
+    start = 30 + body[26] + body[28]
+    body[start : start + 8] = b"\xff" * 8
+    wheel.write_bytes(bytes(body))
+    with pytest.raises(NoPlugin, match="it is no wheel"):
+        check_plugin(wheel)
+
+
 def test_a_bomb_is_not_unpacked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("karvan_sdk.checks.source.BYTES_MAX", 100_000)
     wheel = write_wheel(tmp_path, files_of("x = 1\n" * 50_000))

@@ -6,6 +6,7 @@ import configparser
 import email
 import tomllib
 import zipfile
+import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -121,7 +122,8 @@ def _read_wheel(wheel: Path) -> Source:
                 size += len(data)
                 _check_size(wheel, len(files), size)
                 files[info.filename] = data.decode("utf-8-sig", "replace")
-    except (zipfile.BadZipFile, OSError, RuntimeError, NotImplementedError, EOFError, ValueError) as exc:
+    except (zipfile.BadZipFile, zlib.error, OSError, RuntimeError, EOFError, ValueError) as exc:
+        # RuntimeError: an entry is encrypted, or packed in a way that zipfile does not know
         raise NoPlugin(wheel, f"it is no wheel: {exc}") from exc
     return _sourced(wheel, files, _from_metadata(wheel, files))
 
